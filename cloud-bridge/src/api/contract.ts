@@ -1,0 +1,134 @@
+/** What the cloud's HTTP API answers (JSON). The page is its first user. Times are epoch milliseconds. */
+
+export interface GatewayView {
+  gateway: string;
+  /** Seen within the last two minutes. */
+  online: boolean;
+  lastSeen: number | null;
+  enrolledAt: number;
+  incarnation: string | null;
+  software: string | null;
+  series: number;
+  parts: number;
+  /** Blocks that the gateway said it holds and the cloud does not have yet. */
+  blocksMissing: number;
+  openAlerts: number;
+  forks: number;
+  /** Frames of this gateway that were refused since the start, and the newest reason. */
+  refused: number;
+  refusedReason: string | null;
+}
+
+/** GET /api/v1/gateways */
+export interface GatewaysAnswer {
+  gateways: GatewayView[];
+}
+
+export interface SeriesView {
+  series: string;
+  kind: 'number' | 'boolean' | 'string';
+  unit: string | null;
+  /** Resolutions at hand, seconds. */
+  resolutions: number[];
+  firstWindow: number | null;
+  lastWindow: number | null;
+  /** Last value of the newest window. */
+  lastValue: number | string | null;
+  lastTime: number | null;
+}
+
+/** GET /api/v1/series?gateway= */
+export interface SeriesAnswer {
+  series: SeriesView[];
+}
+
+export interface SummaryView {
+  windowStart: number;
+  /** Parts that were folded. */
+  parts: number;
+  count: number;
+  numeric: number;
+  /** Exact decimal in plain notation. */
+  sum: string;
+  squares: string;
+  mean: number | null;
+  min: number | null;
+  max: number | null;
+  first: { time: number; value: number | string } | null;
+  last: { time: number; value: number | string } | null;
+  /** Quantiles with 1 % relative error. */
+  p10: number | null;
+  p50: number | null;
+  p90: number | null;
+  anomalies: number;
+  uncertain: number;
+  bad: number;
+}
+
+/** GET /api/v1/summaries?gateway=&series=&resolution=&from=&to=&limit=; windows ascending; `next` is the `from` of the next page. */
+export interface SummariesAnswer {
+  gateway: string;
+  series: string;
+  resolution: number;
+  windows: SummaryView[];
+  /** All windows of the answer folded into one; null when there are none. */
+  total: SummaryView | null;
+  next: number | null;
+}
+
+export interface AlertView {
+  gateway: string;
+  id: string;
+  revision: number;
+  series: string;
+  state: 'open' | 'closed';
+  severity: 'info' | 'warning' | 'critical';
+  kind: string;
+  time: number;
+  closed: number | null;
+  value: number | boolean | string;
+  expected: { low?: number; high?: number } | null;
+  unit: string | null;
+  text: string;
+  /** When the cloud's database committed this revision. */
+  committedAt: number;
+  /** Order of commits: pass the highest one seen as `since`. */
+  cursor: number;
+}
+
+/** GET /api/v1/alerts?since=CURSOR&gateway=&limit=; without `since` newest first, with it ascending by cursor. */
+export interface AlertsAnswer {
+  alerts: AlertView[];
+  cursor: number;
+}
+
+export interface DocumentView {
+  key: string;
+  value: unknown;
+  stamp: { wall: number; counter: number; writer: string };
+  /** The gateway has stored exactly this version. */
+  applied: boolean;
+}
+
+/** GET /api/v1/state?gateway= ; PUT /api/v1/state?gateway=&key= with {"value": …} and the API token as bearer. */
+export interface StateAnswer {
+  documents: DocumentView[];
+}
+
+/** GET /healthz */
+export interface HealthAnswer {
+  status: 'ok' | 'degraded';
+  version: string;
+  problems: string[];
+}
+
+/** GET /api/v1/events (text/event-stream): `event: change`, data ChangeEvent; at most one of a kind and gateway a second. */
+export interface ChangeEvent {
+  kind: 'gateways' | 'series' | 'parts' | 'alerts' | 'state';
+  gateway: string | null;
+}
+
+/** Every error: status 4xx or 5xx and this body. */
+export interface ErrorAnswer {
+  error: { code: string; message: string };
+}

@@ -1,0 +1,2 @@
+#!/usr/bin/env node
+if (0) console.log();

@@ -1,0 +1,1 @@
+export type { Alert, Severity } from './alert.ts';

@@ -1,0 +1,5 @@
+export { systemClock, type Clock } from './clock.ts';
+export { TideError, reasonOf, toError } from './errors.ts';
+export { inBackground, onClose, onInput, shorten } from './handlers.ts';
+export type { GatewayHost } from './host.ts';
+export type * from './node-red.ts';

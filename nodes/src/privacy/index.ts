@@ -1,0 +1,1 @@
+export { DEFAULT_PURPOSE, GRANTS, Grants, type Grant } from './grants.ts';

@@ -1,0 +1,1 @@
+export type { Part, Resolution, Summary, TimedValue } from './summary.ts';

@@ -1,0 +1,54 @@
+import type { Decimal } from './decimal.ts';
+import type { Sketch } from './sketch.ts';
+
+/**
+ * What is kept of the readings of one series in one window. Immutable once encoded; two summaries of different readings
+ * fold into the summary of both, in any order, to the same bytes.
+ *
+ * Booleans count as 0 and 1. Strings have counts, first and last only (`numeric` is 0).
+ */
+export interface Summary {
+  /** Readings, of any quality but `bad`. */
+  count: number;
+  /** Of these, the ones with a number in them; sum, squares, min, max and sketch are over these. */
+  numeric: number;
+  /** Exact. */
+  sum: Decimal;
+  /** Exact sum of squares. */
+  squares: Decimal;
+  min: number;
+  max: number;
+  first: TimedValue;
+  last: TimedValue;
+  sketch: Sketch;
+  /** Readings that lay within an anomaly. */
+  anomalies: number;
+  /** Readings of quality `uncertain` (they are counted above) and `bad` (they are not). */
+  uncertain: number;
+  bad: number;
+}
+
+export interface TimedValue {
+  /** Epoch milliseconds. */
+  time: number;
+  /** Journal position: breaks ties of equal times. */
+  position: number;
+  value: number | string;
+}
+
+/**
+ * One element of the grow-only set that the edge writes and the cloud joins by union. Its key is (gateway, incarnation,
+ * series, resolution, window start, part); `part` is the number of the block that carries it, so it needs no memory of
+ * old windows: a late reading lands in a later block and so in the next part. The block's header carries gateway,
+ * incarnation, resolution (in the stream) and part; a block holds at most one part of a window of a series.
+ */
+export interface Part {
+  /** Number of the series in the gateway's catalogue. */
+  series: number;
+  /** Epoch milliseconds, a multiple of the resolution. */
+  windowStart: number;
+  summary: Summary;
+}
+
+/** Length of the windows of a stream, seconds. The default ladder: 60, 900, 3600, 86400 (UTC days). */
+export type Resolution = number;

@@ -1,0 +1,2 @@
+export type { Address, FrameHeader } from './frame.ts';
+export * from './messages.ts';

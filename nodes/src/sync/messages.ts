@@ -1,0 +1,115 @@
+/**
+ * The bodies of tide protocol frames (docs/protocol.md). One zod schema per body is type and validation in one;
+ * every list and string has a bound, because a frame may come from anyone who can reach the broker.
+ */
+import { z } from 'zod';
+
+export const PROTOCOL_VERSION = 1;
+
+/** Version of the schema that a gateway writes; a cloud that does not know it answers NACK `upgrade`. */
+export const SCHEMA_VERSION = 1;
+
+const blockNumber = z.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
+const time = z.number().min(-8.64e15).max(8.64e15);
+const name = z.string().min(1).max(1024);
+
+/** Inclusive ranges of block numbers, ascending, not touching. */
+export const ranges = z.array(z.tuple([blockNumber, blockNumber])).max(4096);
+export const streamName = z.string().regex(/^[a-z0-9][a-z0-9/_-]{0,127}$/);
+const streamRanges = z.record(streamName, ranges);
+
+/** Hybrid logical clock stamp: totally ordered by (wall, counter, writer). */
+export const stamp = z.object({
+  /** Epoch milliseconds. */
+  wall: time,
+  counter: z.number().int().min(0).max(0xffff_ffff),
+  /** Who wrote it: gateway name, or `cloud`. */
+  writer: z.string().min(1).max(256),
+});
+export type Stamp = z.infer<typeof stamp>;
+
+/** up/hello: what the gateway holds. Sent after each connect, until a WELCOME comes. */
+export const hello = z.object({
+  schema: z.number().int(),
+  software: z.string().max(64),
+  /** Registers the gateway's keys (they stand in the frame's header). `proof` is HMAC-SHA256 with the token's secret, see sync/enrolment. */
+  enrol: z.object({ token: z.string().max(64), proof: z.instanceof(Uint8Array) }).optional(),
+  /** For each stream: lowest block waiting and highest block sealed. */
+  streams: z.record(streamName, z.object({ lowest: blockNumber, sealed: z.number().int().min(0) })),
+  /** Stamps of the shared documents in force here, by key. */
+  state: z.record(name, stamp),
+});
+export type Hello = z.infer<typeof hello>;
+
+/** down/welcome: what the cloud holds of the streams that HELLO named. */
+export const welcome = z.object({
+  /** Server's time, epoch milliseconds. */
+  time,
+  streams: streamRanges,
+  /** Bytes of unacknowledged frames that the gateway may have under way. */
+  credits: z.number().int().min(0),
+});
+export type Welcome = z.infer<typeof welcome>;
+
+/** up/alert: encoded alerts (detect/alert). */
+export const alerts = z.object({
+  alerts: z
+    .array(
+      z.object({
+        id: z.string().regex(/^[0-9a-f]{32}$/),
+        revision: z.number().int().min(1),
+        body: z.instanceof(Uint8Array),
+      }),
+    )
+    .max(256),
+});
+export type Alerts = z.infer<typeof alerts>;
+
+/** up/live and up/fill: blocks of the stream in the frame's header. */
+export const blocks = z.object({
+  blocks: z.array(z.object({ number: blockNumber, body: z.instanceof(Uint8Array) })).max(4096),
+});
+export type Blocks = z.infer<typeof blocks>;
+
+/** down/ack: what the cloud's database has committed, computed from receipt rows. */
+export const ack = z.object({
+  streams: streamRanges,
+  alerts: z.array(z.tuple([z.string().max(64), z.number().int()])).max(4096),
+});
+export type Ack = z.infer<typeof ack>;
+
+/**
+ * down/nack. retry: send again later. poison: the cloud cannot read these blocks and has set them aside; go on.
+ * upgrade: the cloud does not know this schema. fenced: another copy of this gateway writes under the same incarnation.
+ * unknown: the cloud does not know this gateway or its keys.
+ */
+export const nack = z.object({
+  code: z.enum(['retry', 'poison', 'upgrade', 'fenced', 'unknown']),
+  reason: z.string().max(1024),
+  stream: streamName.optional(),
+  blocks: ranges.optional(),
+});
+export type Nack = z.infer<typeof nack>;
+
+/** down/state: documents from the cloud; up/state: the stamps that are now in force at the gateway. */
+export const stateDown = z.object({
+  documents: z.array(z.object({ key: name, value: z.unknown(), stamp })).max(1024),
+});
+export type StateDown = z.infer<typeof stateDown>;
+export const stateUp = z.object({ applied: z.record(name, stamp) });
+export type StateUp = z.infer<typeof stateUp>;
+
+/** A line of the series catalogue; these form the blocks of stream `catalogue`. */
+export const catalogueEntry = z.object({
+  number: z.number().int().min(1),
+  name,
+  kind: z.enum(['number', 'boolean', 'string']),
+  unit: z.string().max(64).optional(),
+});
+export type CatalogueEntry = z.infer<typeof catalogueEntry>;
+export const CATALOGUE_STREAM = 'catalogue';
+
+/** The kinds of frames in each direction; the last level of the topic. */
+export const UP = ['hello', 'alert', 'live', 'fill', 'state'] as const;
+export const DOWN = ['welcome', 'ack', 'nack', 'state'] as const;
+export type FrameType = (typeof UP)[number] | (typeof DOWN)[number];

@@ -1,0 +1,202 @@
+import type { Reading, Rejection } from '../reading/reading.ts';
+
+/**
+ * The encrypted local store as the rest of the gateway sees it. One process owns a vault; the work is done by a writer
+ * in a worker thread. Every promise that a writing call returns resolves after the data is synced to the disk, and
+ * rejects with a TideError when it is not there.
+ */
+export interface Vault {
+  readonly directory: string;
+  /** 32 hexadecimal digits: identity of this store as a writer. A restored or copied store gets a new one. */
+  readonly incarnation: string;
+  readonly series: SeriesCatalogue;
+  readonly journal: Journal;
+  readonly checkpoints: Checkpoints;
+  readonly outbox: Outbox;
+  readonly documents: Documents;
+
+  /** Applies all changes in one transaction, in order; results are in the order of the changes. */
+  commit(changes: readonly Change[]): Promise<readonly ChangeResult[]>;
+
+  /** Calls back after each commit that put blocks or alerts into the outbox or changed documents. Returns the unsubscriber. */
+  onChange(listener: (change: VaultNotice) => void): () => void;
+
+  stats(): Promise<VaultStats>;
+  close(): Promise<void>;
+}
+
+export interface VaultNotice {
+  kind: 'block' | 'alert' | 'document';
+  /** Stream of a block, namespace of a document; empty for an alert. */
+  name: string;
+}
+
+/** Numbers stand for series wherever data lies or travels; the names are sealed. Held in memory while the vault is open. */
+export interface SeriesCatalogue {
+  /** The number of a series; a new name gets the next number, which is stored with the next commit that uses it. */
+  number(name: string): number;
+  /** The name of a number, or undefined when this vault never gave it out. */
+  name(number: number): string | undefined;
+  /** Entries in order of number. `unit` and `kind` are those of the newest reading that named them. */
+  entries(): IterableIterator<SeriesEntry>;
+  entry(number: number): SeriesEntry | undefined;
+}
+
+export interface SeriesEntry {
+  number: number;
+  name: string;
+  unit?: string;
+  kind: 'number' | 'boolean' | 'string';
+}
+
+export interface JournalBatch {
+  /** Id of the node (its door) that the readings come through. */
+  source: string;
+  readings: readonly Reading[];
+  /** Eight-byte digests of the QoS 1 publishes in this batch, so that one sent again (DUP) is known again. */
+  receipts?: readonly bigint[];
+  /** Highest position that derived readings were made from: the same cause is not committed twice (tide-store). */
+  cause?: number;
+  /** Messages that could not be read; kept in quarantine, newest `QUARANTINE_LIMIT` of them. */
+  rejections?: readonly Rejection[];
+}
+
+export interface Journal {
+  /** Position that the next committed reading gets. Everything below it is on the disk. Positions start at 1. */
+  readonly head: number;
+  /** Commits a batch; resolves to the position of its first reading, the others follow without gaps. */
+  append(batch: JournalBatch): Promise<number>;
+  /** Readings at or after `from` in order, at most `limit`, only of `source` when given. `next` is where to go on; undefined at the head. */
+  read(from: number, limit: number, source?: string): Promise<JournalSlice>;
+  /** Highest cause committed for a source, 0 when none. */
+  cause(source: string): Promise<number>;
+  /** Digests of the newest publishes (at most RECEIPT_WINDOW), oldest first. */
+  receipts(): Promise<readonly bigint[]>;
+  /** Newest rejections first. */
+  rejections(limit: number): Promise<readonly Rejection[]>;
+}
+
+export interface JournalSlice {
+  /** With `position` set. */
+  readings: Reading[];
+  next: number | undefined;
+}
+
+/** How many publishes back a DUP is recognised; beyond that the guarantee is at-least-once. */
+export const RECEIPT_WINDOW = 65_536;
+export const QUARANTINE_LIMIT = 1_000;
+
+/** What a restartable node (a consumer of readings) has saved. */
+export interface Checkpoints {
+  /** Undefined for a consumer that this vault does not know. */
+  load(consumer: string): Promise<ConsumerCheckpoint | undefined>;
+  /** Lowest `replayFrom` of all consumers, `head` when there are none: where doors start to read again. */
+  replayFrom(): Promise<number>;
+}
+
+export interface ConsumerCheckpoint {
+  /** Readings from this position on have to be seen again. */
+  replayFrom: number;
+  /** State of each series, and the position of the last reading that it includes. */
+  series: { series: number; position: number; state: Uint8Array }[];
+}
+
+/** Blocks wait here, by stream and number, until the cloud says that its database holds them; alerts wait beside them. */
+export interface Outbox {
+  streams(): Promise<readonly StreamBacklog[]>;
+  /** Blocks of a stream outside `skip`, up to `maxBytes` (at least one if there is one). */
+  peek(stream: string, order: 'newest' | 'oldest', skip: readonly Range[], maxBytes: number): Promise<readonly Block[]>;
+  /** Unacknowledged alerts, oldest first, outside `skip` (`id/revision`). */
+  alerts(limit: number, skip: ReadonlySet<string>): Promise<readonly QueuedAlert[]>;
+}
+
+/** Inclusive range of block numbers. */
+export type Range = readonly [from: number, to: number];
+
+export interface StreamBacklog {
+  stream: string;
+  /** Lowest and highest block waiting; the last number ever given out is `sealed`. */
+  lowest: number;
+  highest: number;
+  sealed: number;
+  count: number;
+  bytes: number;
+}
+
+/** All summary parts of one stream that closed together: immutable, the unit of acknowledgement. */
+export interface Block {
+  stream: string;
+  /** Without gaps within the stream, from 1. */
+  number: number;
+  /** Encoded parts (summary/block) or catalogue entries (sync/catalogue). */
+  body: Uint8Array;
+}
+
+export interface QueuedAlert {
+  /** Hex id of the alert. */
+  id: string;
+  /** Opening is revision 1; each update or closing is the next. */
+  revision: number;
+  /** Encoded alert (detect/alert). */
+  body: Uint8Array;
+}
+
+/** Small sealed documents by namespace and key: shared state, grants, identity, counters. Values are CBOR-encodable. */
+export interface Documents {
+  get(namespace: string, key: string): Promise<unknown>;
+  list(namespace: string): Promise<readonly { key: string; value: unknown }[]>;
+}
+
+export type Change =
+  /** Saves the state of one series for a consumer. */
+  | { kind: 'checkpoint'; consumer: string; series: number; position: number; state: Uint8Array }
+  /** Moves a consumer's low-watermark; creates the consumer. */
+  | { kind: 'consumer'; consumer: string; replayFrom: number }
+  | { kind: 'forget-consumer'; consumer: string }
+  /** Seals a block under the next number of its stream. */
+  | { kind: 'block'; stream: string; body: Uint8Array }
+  /** Replaces the body of a waiting block (a grant was revoked); an empty body keeps the number and sends an empty block. */
+  | { kind: 'rewrite-block'; stream: string; number: number; body: Uint8Array }
+  | { kind: 'blocks-acknowledged'; stream: string; ranges: readonly Range[] }
+  /** Queues an alert; one with the same id and revision is already there and nothing changes. */
+  | { kind: 'alert'; id: string; revision: number; body: Uint8Array }
+  | { kind: 'alerts-acknowledged'; alerts: readonly { id: string; revision: number }[] }
+  /** Puts a document; an undefined value removes it. */
+  | { kind: 'document'; namespace: string; key: string; value: unknown }
+  /** Applies the changes only if the document still has this value (compared as encoded bytes); otherwise the commit rejects with code `conflict`. */
+  | { kind: 'expect-document'; namespace: string; key: string; value: unknown };
+
+export interface ChangeResult {
+  /** Number given to a block; 0 for other changes. */
+  number: number;
+}
+
+export interface VaultStats {
+  incarnation: string;
+  /** Position of the next reading. */
+  head: number;
+  readings: number;
+  /** Bytes of all files of the vault. */
+  bytes: number;
+  /** Blocks and alerts waiting for the cloud. */
+  blocksWaiting: number;
+  blockBytesWaiting: number;
+  alertsWaiting: number;
+  quarantined: number;
+  /** Records that could not be opened and were set aside. */
+  damaged: number;
+  commits: number;
+  /** Milliseconds of the newest 1000 commits. */
+  commitP50Ms: number;
+  commitP99Ms: number;
+}
+
+/** Where a vault's key-encryption key comes from; the secret itself never stands in a flow or in configuration. */
+export type KeyReference = { file: string } | { env: string } | { credential: string };
+
+export interface VaultOptions {
+  directory: string;
+  key: KeyReference;
+  /** How long a commit waits for company when it is quiet, milliseconds. 0 commits at once. */
+  commitDelayMs?: number;
+}
