@@ -1,0 +1,38 @@
+/**
+ * `npm run bench -- NAME [--json]`: runs one benchmark and prints its figures as a table, or as one JSON object on the
+ * last line. A bench that cannot measure something says so and the exit code is 1; it never guesses.
+ */
+import { globSync } from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { printReport, type Report } from './support/report.ts';
+
+const names = globSync('*.bench.ts', { cwd: import.meta.dirname })
+  .map((file) => path.basename(file, '.bench.ts'))
+  .sort();
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } },
+});
+const [name] = positionals;
+
+if (values.help || name === undefined || !names.includes(name)) {
+  if (name !== undefined && !names.includes(name)) console.error(`There is no bench "${name}".`);
+  console.error(`usage: npm run bench -- NAME [--json]\nbenches: ${names.join(', ')}`);
+  process.exit(values.help ? 0 : 2);
+}
+
+try {
+  const { run } = (await import(`./${name}.bench.ts`)) as {
+    run: (progress: (text: string) => void) => Promise<Report>;
+  };
+  const report = await run((text) => console.error(`${name}: ${text}`));
+  printReport(name, report, values.json);
+  process.exit(0);
+} catch (error) {
+  console.error(
+    `${name}: could not be measured: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+  );
+  process.exit(1);
+}
