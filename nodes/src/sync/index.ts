@@ -1,2 +1,18 @@
-export type { Address, FrameHeader } from './frame.ts';
+export { decodeBody, encodeBody } from './body.ts';
+export { decodeCatalogue, encodeCatalogue, MAX_CATALOGUE_ENTRIES } from './catalogue.ts';
+export { decodeCbor, encodeCbor } from './cbor.ts';
+export {
+  decodeToken,
+  encodeToken,
+  enrolmentProof,
+  makeToken,
+  proofHolds,
+  tokenVerifier,
+  type EnrolmentToken,
+} from './enrolment.ts';
+export { FrameCodec, type FrameIntent, type OpenedFrame } from './frame-codec.ts';
+export { FrameError, type FrameErrorCode } from './frame-error.ts';
+export { MAX_BODY_BYTES, MAX_FRAME_BYTES, type Address, type FrameHeader } from './frame.ts';
+export { makeIdentity, publicKeys, type Identity, type KeyPair, type PeerKeys } from './identity.ts';
 export * from './messages.ts';
+export { NAME, UP_FILTER, checkName, downFilter, parseTopic, topicOf } from './topics.ts';

@@ -12,6 +12,7 @@ export const SCHEMA_VERSION = 1;
 const blockNumber = z.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
 const time = z.number().min(-8.64e15).max(8.64e15);
 const name = z.string().min(1).max(1024);
+export const byteString = z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'expected a byte string');
 
 /** Inclusive ranges of block numbers, ascending, not touching. */
 export const ranges = z.array(z.tuple([blockNumber, blockNumber])).max(4096);
@@ -33,7 +34,7 @@ export const hello = z.object({
   schema: z.number().int(),
   software: z.string().max(64),
   /** Registers the gateway's keys (they stand in the frame's header). `proof` is HMAC-SHA256 with the token's secret, see sync/enrolment. */
-  enrol: z.object({ token: z.string().max(64), proof: z.instanceof(Uint8Array) }).optional(),
+  enrol: z.object({ token: z.string().max(64), proof: byteString }).optional(),
   /** For each stream: lowest block waiting and highest block sealed. */
   streams: z.record(streamName, z.object({ lowest: blockNumber, sealed: z.number().int().min(0) })),
   /** Stamps of the shared documents in force here, by key. */
@@ -58,7 +59,7 @@ export const alerts = z.object({
       z.object({
         id: z.string().regex(/^[0-9a-f]{32}$/),
         revision: z.number().int().min(1),
-        body: z.instanceof(Uint8Array),
+        body: byteString,
       }),
     )
     .max(256),
@@ -67,7 +68,7 @@ export type Alerts = z.infer<typeof alerts>;
 
 /** up/live and up/fill: blocks of the stream in the frame's header. */
 export const blocks = z.object({
-  blocks: z.array(z.object({ number: blockNumber, body: z.instanceof(Uint8Array) })).max(4096),
+  blocks: z.array(z.object({ number: blockNumber, body: byteString })).max(4096),
 });
 export type Blocks = z.infer<typeof blocks>;
 

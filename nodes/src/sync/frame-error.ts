@@ -1,0 +1,21 @@
+import { TideError } from '../node/errors.ts';
+
+export type FrameErrorCode =
+  | 'malformed'
+  | 'too-large'
+  | 'unknown'
+  | 'unknown-key'
+  | 'bad-signature'
+  | 'bad-seal'
+  | 'bad-version'
+  | 'bad-codec';
+
+/** Why a frame was refused. `unknown`: nobody knows its sender; `unknown-key`: it names no key that can be derived. */
+export class FrameError extends TideError {
+  declare readonly code: FrameErrorCode;
+
+  constructor(code: FrameErrorCode, message: string, options?: ErrorOptions) {
+    super(code, message, options);
+    this.name = 'FrameError';
+  }
+}
