@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import net from 'node:net';
 import path from 'node:path';
 import { execFileSync } from 'node:child_process';
+import { freePort } from '../../test/support/ports.ts';
 import { root, Program } from '../../test/support/process.ts';
 
 /** Everything needed to compare with the stock flow: mosquitto on the machine, the SQLite node installed beside the bench. */
@@ -24,15 +24,6 @@ export function requirePeers(progress: (text: string) => void): { mosquitto: str
     execFileSync('npm', ['ci', '--ignore-scripts=false'], { cwd: peers, stdio: ['ignore', 'ignore', 'inherit'] });
   }
   return { mosquitto, sqliteNode };
-}
-
-/** A port that was free a moment ago, for programs that cannot take port 0. */
-export async function freePort(): Promise<number> {
-  const server = net.createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return port;
 }
 
 export async function startMosquitto(binary: string, directory: string): Promise<{ program: Program; port: number }> {
