@@ -1,2 +1,10 @@
+export { BoundedCache } from './bounded-cache.ts';
+export * from './limits.ts';
+export type { Metric, Problem, RejectionCode } from './metric.ts';
+export { numberProblem } from './number-range.ts';
+export { PAYLOAD_FORMATS, readPayload, type PayloadContext, type PayloadFormat } from './payload.ts';
 export type { Quality, Reading, ReadingBatch, Rejection, Value } from './reading.ts';
 export { matchSeries, patternProblem } from './series-pattern.ts';
+export { DEFAULT_TEMPLATE, SeriesTemplate, templateProblem } from './series-template.ts';
+export { BirthBook } from './sparkplug-births.ts';
+export { timeProblem } from './time-field.ts';
