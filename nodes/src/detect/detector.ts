@@ -23,6 +23,12 @@ export interface Detector<State> {
   readonly version: number;
   create(): State;
   step(state: State, reading: Reading): Verdict;
-  /** For detectors that notice the absence of readings: what is true of the series at `now` (epoch milliseconds). */
+  /**
+   * For detectors that notice the absence of readings: what is true of the series at `now` (epoch milliseconds, on the
+   * clock of its readings: the time of the last one plus the time that has passed since it arrived).
+   */
   tick?(state: State, now: number): Verdict;
 }
+
+/** The verdict on a reading that gives no cause for concern. */
+export const CALM: Verdict = Object.freeze({ score: 0, alarm: false, severity: 'info', text: '' });

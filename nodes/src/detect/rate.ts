@@ -1,0 +1,92 @@
+import type { Reading } from '../reading/reading.ts';
+import { CALM, type Detector, type Verdict } from './detector.ts';
+import { numberText, spanText, withUnit } from './number-text.ts';
+
+export interface RateParameters {
+  /** Largest change that is allowed within `perSeconds`, up or down, in the unit of the value. */
+  change: number;
+  /** Length of the span over which the change is taken, seconds. */
+  perSeconds: number;
+}
+
+export interface RateState {
+  /** Extremes of each slot of the span, oldest first: start of slot, its lowest and highest value with their times. */
+  slots: RateSlot[];
+}
+
+interface RateSlot {
+  start: number;
+  low: number;
+  lowAt: number;
+  high: number;
+  highAt: number;
+}
+
+/** Slots of a span: a change is compared over a span that is exact to an eighth. */
+const SLOTS = 8;
+
+/**
+ * Change within a span of time: the value against the lowest and highest of the span before it. A rise that comes in many
+ * small steps counts like one step, and a noisy reading is not multiplied up to a rate per second.
+ */
+export class RateDetector implements Detector<RateState> {
+  readonly kind = 'rate';
+  readonly version = 1;
+  private readonly parameters: RateParameters;
+
+  constructor(parameters: RateParameters) {
+    this.parameters = parameters;
+  }
+
+  create(): RateState {
+    return { slots: [] };
+  }
+
+  step(state: RateState, reading: Reading): Verdict {
+    const { value, time, unit } = reading;
+    if (typeof value !== 'number') return CALM;
+    const { change, perSeconds } = this.parameters;
+    const span = perSeconds * 1000;
+    const { slots } = state;
+    const last = slots.at(-1);
+    // A late reading would be compared with values that came after it; a clock set back starts afresh.
+    if (last !== undefined && time < last.start) {
+      if (last.start - time < span) return CALM;
+      slots.length = 0;
+    }
+    while (slots.length > 0 && slots[0]!.start < time - span) slots.shift();
+    let rise = 0;
+    let fall = 0;
+    let riseFrom = time;
+    let fallFrom = time;
+    for (const slot of slots) {
+      if (value - slot.low > rise) [rise, riseFrom] = [value - slot.low, slot.lowAt];
+      if (slot.high - value > fall) [fall, fallFrom] = [slot.high - value, slot.highAt];
+    }
+    remember(slots, value, time, span / SLOTS);
+    const largest = Math.max(rise, fall);
+    const score = Math.min(1, largest / (2 * change));
+    if (largest <= change) return { score, alarm: false, severity: 'info', text: '' };
+    const rising = rise >= fall;
+    const amount = withUnit(numberText(largest), unit);
+    const within = spanText((time - (rising ? riseFrom : fallFrom)) / 1000);
+    const allowed = `${withUnit(numberText(change), unit)} in ${spanText(perSeconds)}`;
+    return {
+      score,
+      alarm: true,
+      severity: 'warning',
+      expected: rising ? { high: value - rise + change } : { low: value + fall - change },
+      text: `${rising ? 'rose' : 'fell'} by ${amount} within ${within} to ${numberText(value)}; at most ${allowed} is allowed`,
+    };
+  }
+}
+
+function remember(slots: RateSlot[], value: number, time: number, length: number): void {
+  const last = slots.at(-1);
+  if (last === undefined || time - last.start >= length) {
+    slots.push({ start: time, low: value, lowAt: time, high: value, highAt: time });
+    return;
+  }
+  if (value <= last.low) [last.low, last.lowAt] = [value, time];
+  if (value >= last.high) [last.high, last.highAt] = [value, time];
+}
