@@ -29,11 +29,14 @@ export async function readAudit(vault: Vault): Promise<AuditEntry[]> {
     });
 }
 
-/** Changes that write an entry and remove the ones beyond the limit; to be committed with what the entry speaks of. */
-export async function auditChanges(vault: Vault, entry: AuditEntry): Promise<Change[]> {
+/**
+ * Changes that write an entry and remove the ones beyond the limit; to be committed with what the entry speaks of.
+ * `ahead` counts the entries that the same commit writes before this one.
+ */
+export async function auditChanges(vault: Vault, entry: AuditEntry, ahead = 0): Promise<Change[]> {
   const keys = (await vault.documents.list(AUDIT)).map(({ key }) => key).toSorted();
-  const next = Number(keys.at(-1) ?? 0) + 1;
-  const surplus = keys.slice(0, Math.max(0, keys.length + 1 - AUDIT_LIMIT));
+  const next = Number(keys.at(-1) ?? 0) + 1 + ahead;
+  const surplus = keys.slice(0, Math.max(0, keys.length + 1 + ahead - AUDIT_LIMIT));
   return [
     { kind: 'document', namespace: AUDIT, key: String(next).padStart(12, '0'), value: entry },
     ...surplus.map((key): Change => ({ kind: 'document', namespace: AUDIT, key, value: undefined })),

@@ -3,22 +3,46 @@ import { z } from 'zod';
 import { TideError } from '../node/errors.ts';
 import { patternProblem } from '../reading/series-pattern.ts';
 import type { Change, Vault } from '../vault/vault.ts';
-import { GRANTS, Grants, type Grant } from './grants.ts';
+import { GRANTS, Grants, type Grant, type Refusal } from './grants.ts';
 
-/** Most grants that a site can have; each is asked for each new series. */
+/** Most decisions that a site can have; each may be asked for each new series. */
 export const MAX_GRANTS = 1_000;
 
 const PURPOSE = /^[a-z0-9][a-z0-9_-]{0,31}$/;
-const grantSchema = z.object({ series: z.string(), purpose: z.string(), since: z.number() });
+const document = z.object({
+  series: z.string(),
+  purpose: z.string(),
+  since: z.number(),
+  refused: z.boolean().optional(),
+});
 
-/** The grants that stand now. */
+/** The grants that stand now. A document that cannot be read grants nothing. */
 export async function readGrants(vault: Vault): Promise<Grants> {
   const list: Grant[] = [];
+  const refusals: Refusal[] = [];
   for (const { value } of await vault.documents.list(GRANTS)) {
-    const grant = grantSchema.safeParse(value);
-    if (grant.success) list.push(grant.data);
+    const read = document.safeParse(value);
+    if (!read.success) continue;
+    const { refused, ...decision } = read.data;
+    (refused === true ? refusals : list).push(decision);
   }
-  return new Grants(list.toSorted((a, b) => (grantKey(a.series, a.purpose) < grantKey(b.series, b.purpose) ? -1 : 1)));
+  return new Grants(list.toSorted(byKey), refusals.toSorted(byKey));
+}
+
+/** Changes that turn the stored grants `before` into `after`. */
+export function grantChanges(before: Grants, after: Grants): Change[] {
+  const stored = documentsOf(before);
+  const wanted = documentsOf(after);
+  const changes: Change[] = [];
+  for (const key of stored.keys()) {
+    if (!wanted.has(key)) changes.push({ kind: 'document', namespace: GRANTS, key, value: undefined });
+  }
+  for (const [key, value] of wanted) {
+    const old = stored.get(key);
+    if (old?.since !== value.since || old.refused !== value.refused)
+      changes.push({ kind: 'document', namespace: GRANTS, key, value });
+  }
+  return changes;
 }
 
 /** Throws TideError `bad-pattern` or `bad-purpose`. */
@@ -33,14 +57,18 @@ export function checkGrant(series: string, purpose: string): void {
   }
 }
 
-export function putGrant(grant: Grant): Change {
-  return { kind: 'document', namespace: GRANTS, key: grantKey(grant.series, grant.purpose), value: grant };
+function documentsOf({ list, refusals }: Grants): Map<string, z.infer<typeof document>> {
+  return new Map([
+    ...list.map((grant) => [keyOf(grant), { ...grant }] as const),
+    ...refusals.map((refusal) => [keyOf(refusal), { ...refusal, refused: true }] as const),
+  ]);
 }
 
-export function removeGrant(series: string, purpose: string): Change {
-  return { kind: 'document', namespace: GRANTS, key: grantKey(series, purpose), value: undefined };
-}
-
-function grantKey(series: string, purpose: string): string {
+function keyOf({ series, purpose }: Grant): string {
   return `${purpose}:${series}`;
+}
+
+function byKey(a: Grant, b: Grant): number {
+  const [left, right] = [keyOf(a), keyOf(b)];
+  return left < right ? -1 : left > right ? 1 : 0;
 }

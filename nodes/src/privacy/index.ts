@@ -1,3 +1,3 @@
-export { AUDIT, AUDIT_LIMIT, readAudit, type AuditEntry } from './audit.ts';
-export { MAX_GRANTS, checkGrant, readGrants } from './grant-store.ts';
-export { DEFAULT_PURPOSE, GRANTS, Grants, type Grant } from './grants.ts';
+export { AUDIT, AUDIT_LIMIT, auditChanges, readAudit, type AuditEntry } from './audit.ts';
+export { MAX_GRANTS, checkGrant, grantChanges, readGrants } from './grant-store.ts';
+export { DEFAULT_PURPOSE, GRANTS, Grants, covers, type Grant, type Refusal } from './grants.ts';

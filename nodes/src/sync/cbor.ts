@@ -14,7 +14,8 @@ const MAX_DEPTH = 16;
 const MAX_ITEMS = 1 << 20;
 
 export function encodeCbor(value: unknown): Uint8Array {
-  return encoder.encode(value);
+  // A copy: cbor-x hands out a view of a buffer that it goes on writing into.
+  return Uint8Array.from(encoder.encode(value));
 }
 
 /** The one value that `bytes` hold. Throws TideError `malformed` for anything else than one well-formed, tagless item. */

@@ -15,4 +15,5 @@ export { FrameError, type FrameErrorCode } from './frame-error.ts';
 export { MAX_BODY_BYTES, MAX_FRAME_BYTES, type Address, type FrameHeader } from './frame.ts';
 export { makeIdentity, publicKeys, type Identity, type KeyPair, type PeerKeys } from './identity.ts';
 export * from './messages.ts';
+export { Outgoing, outgoingOf } from './outgoing.ts';
 export { NAME, UP_FILTER, checkName, downFilter, parseTopic, topicOf } from './topics.ts';

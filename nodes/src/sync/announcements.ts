@@ -1,0 +1,86 @@
+import type { Grants } from '../privacy/grants.ts';
+import type { Change, Vault } from '../vault/vault.ts';
+import { MAX_CATALOGUE_ENTRIES, encodeCatalogue } from './catalogue.ts';
+import { CATALOGUE_STREAM, type CatalogueEntry } from './messages.ts';
+
+/** Namespace of what the cloud has been told of each series; the key is its number. */
+const ANNOUNCED = 'announced';
+/** Lines of one block of the catalogue; about 16 kB of names. */
+const LINES_PER_BLOCK = Math.min(250, MAX_CATALOGUE_ENTRIES);
+
+/** An announcement under way: the changes to commit, and what to do when that failed. */
+export interface Announcement {
+  readonly changes: readonly Change[];
+  failed(): void;
+}
+
+/** Which series the cloud knows by name, so that each name is sent once, before the first block that uses its number. */
+export class Announcements {
+  private readonly vault: Vault;
+  private readonly told: Map<number, string>;
+
+  private constructor(vault: Vault, told: Map<number, string>) {
+    this.vault = vault;
+    this.told = told;
+  }
+
+  static async open(vault: Vault): Promise<Announcements> {
+    const documents = await vault.documents.list(ANNOUNCED);
+    return new Announcements(vault, new Map(documents.map(({ key, value }) => [Number(key), String(value)])));
+  }
+
+  /** Announces those of the series that are new, or whose kind or unit changed since. */
+  announce(numbers: Iterable<number>): Announcement {
+    const lines: CatalogueEntry[] = [];
+    const before = new Map<number, string | undefined>();
+    for (const number of new Set(numbers)) {
+      const entry = this.vault.series.entry(number);
+      if (entry === undefined) continue;
+      const digest = `${entry.kind} ${entry.unit ?? ''}`;
+      if (this.told.get(number) === digest) continue;
+      before.set(number, this.told.get(number));
+      this.told.set(number, digest);
+      const unit = entry.unit === undefined ? {} : { unit: entry.unit.slice(0, 64) };
+      lines.push({ number, name: entry.name, kind: entry.kind, ...unit });
+    }
+    const changes: Change[] = [];
+    for (let at = 0; at < lines.length; at += LINES_PER_BLOCK)
+      changes.push({
+        kind: 'block',
+        stream: CATALOGUE_STREAM,
+        body: encodeCatalogue(lines.slice(at, at + LINES_PER_BLOCK)),
+      });
+    for (const { number } of lines) changes.push(this.document(number, this.told.get(number)));
+    return {
+      changes,
+      failed: () => {
+        for (const [number, digest] of before) this.restore(number, digest);
+      },
+    };
+  }
+
+  /** Forgets the series that may not be sent any more: should they be granted again, they are announced again. */
+  forgetRefused(grants: Grants): Announcement {
+    const before = new Map<number, string | undefined>();
+    for (const [number, digest] of this.told) {
+      const name = this.vault.series.name(number);
+      if (name === undefined || !grants.allowsAny(name)) before.set(number, digest);
+    }
+    for (const number of before.keys()) this.told.delete(number);
+    return {
+      changes: [...before.keys()].map((number) => this.document(number, undefined)),
+      failed: () => {
+        for (const [number, digest] of before) this.restore(number, digest);
+      },
+    };
+  }
+
+  private document(number: number, value: string | undefined): Change {
+    return { kind: 'document', namespace: ANNOUNCED, key: String(number), value };
+  }
+
+  private restore(number: number, digest: string | undefined): void {
+    if (digest === undefined) this.told.delete(number);
+    else this.told.set(number, digest);
+  }
+}

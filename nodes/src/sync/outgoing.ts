@@ -1,0 +1,225 @@
+import type { Alert } from '../detect/alert.ts';
+import { encodeAlert } from '../detect/alert-codec.ts';
+import { systemClock, type Clock } from '../node/clock.ts';
+import { TideError } from '../node/errors.ts';
+import { companions } from '../node/shared.ts';
+import { auditChanges } from '../privacy/audit.ts';
+import { MAX_GRANTS, checkGrant, grantChanges, readGrants } from '../privacy/grant-store.ts';
+import { DEFAULT_PURPOSE, GRANTS, type Grants } from '../privacy/grants.ts';
+import { streamOf } from '../summary/stream.ts';
+import type { Part } from '../summary/summary.ts';
+import type { Change, Vault } from '../vault/vault.ts';
+import { Announcements } from './announcements.ts';
+import { shreds } from './shredding.ts';
+import { splitBlocks } from './split-blocks.ts';
+
+/** Document that stands while a revocation has not yet gone through the whole outbox. */
+const SHREDDING = { namespace: 'outgoing', key: 'shredding' } as const;
+
+/** Bytes of rewritten blocks that one commit takes. */
+const COMMIT_BYTES = 4 << 20;
+
+const opened = companions<Vault, Promise<Outgoing>>('outgoing');
+
+/** The one Outgoing of a vault. */
+export function outgoingOf(vault: Vault, clock: Clock = systemClock): Promise<Outgoing> {
+  let outgoing = opened.get(vault);
+  if (outgoing === undefined) {
+    outgoing = Outgoing.open(vault, clock);
+    opened.set(vault, outgoing);
+    outgoing.catch(() => opened.delete(vault));
+  }
+  return outgoing;
+}
+
+/**
+ * The only way into the outbox, and so the place of the grant check: what no grant covers is not queued, and what a
+ * revocation covers is taken out again.
+ */
+export class Outgoing {
+  private readonly vault: Vault;
+  private readonly clock: Clock;
+  private readonly announcements: Announcements;
+  private standing: Grants;
+  /** Somebody else wrote grants into the vault. */
+  private stale = false;
+  private changing = false;
+  private lastTurn: Promise<unknown> = Promise.resolve();
+  private readonly underWay = new Set<Promise<unknown>>();
+
+  private constructor(vault: Vault, clock: Clock, announcements: Announcements, standing: Grants) {
+    this.vault = vault;
+    this.clock = clock;
+    this.announcements = announcements;
+    this.standing = standing;
+  }
+
+  static async open(vault: Vault, clock: Clock = systemClock): Promise<Outgoing> {
+    const outgoing = new Outgoing(vault, clock, await Announcements.open(vault), await readGrants(vault));
+    vault.onChange(({ kind, name }) => {
+      if (kind === 'document' && name === GRANTS && !outgoing.changing) outgoing.stale = true;
+    });
+    return outgoing;
+  }
+
+  /** The grants as last read; `current()` reads again what others have written since. */
+  get grants(): Grants {
+    return this.standing;
+  }
+
+  async current(): Promise<Grants> {
+    if (this.stale && !this.changing) {
+      await this.inTurn(async () => {
+        if (!this.stale) return;
+        this.stale = false;
+        try {
+          this.standing = await readGrants(this.vault);
+        } catch (error) {
+          this.stale = true;
+          throw error;
+        }
+      });
+    }
+    return this.standing;
+  }
+
+  /**
+   * Seals the parts of series that are granted for `purpose` into blocks, after the names that the cloud does not know
+   * yet, and commits them together with `alongside` in one transaction. `resolution` in seconds. Rejects when nothing of
+   * it was committed.
+   */
+  async commitParts(
+    parts: readonly Part[],
+    resolution: number,
+    alongside: readonly Change[],
+    purpose: string = DEFAULT_PURPOSE,
+  ): Promise<{ sealed: number; withheld: number }> {
+    await this.current();
+    // From here to the commit nothing is awaited: a revocation either finds this in `underWay` or was seen by this check.
+    const grants = this.standing;
+    const granted = parts.filter(({ series }) => grants.allows(this.nameOf(series), purpose));
+    const announcement = this.announcements.announce(granted.map(({ series }) => series));
+    const stream = streamOf(purpose, resolution);
+    const blocks = splitBlocks(granted).map((body): Change => ({ kind: 'block', stream, body }));
+    try {
+      await this.tracked(this.vault.commit([...announcement.changes, ...blocks, ...alongside]));
+    } catch (error) {
+      announcement.failed();
+      throw error;
+    }
+    return { sealed: granted.length, withheld: parts.length - granted.length };
+  }
+
+  /** Queues an alert together with `alongside`. Of a series without a grant only `alongside` is committed. */
+  async commitAlert(alert: Alert, alongside: readonly Change[]): Promise<void> {
+    await this.current();
+    const queued: Change[] = this.standing.allows(alert.series)
+      ? [{ kind: 'alert', id: alert.id, revision: alert.revision, body: encodeAlert(alert) }]
+      : [];
+    const changes = [...queued, ...alongside];
+    if (changes.length > 0) await this.tracked(this.vault.commit(changes));
+  }
+
+  /** Gives leave. Counts from the moment the promise resolves, for what is summarised or raised from then on. */
+  async grant(series: string, purpose: string = DEFAULT_PURPOSE): Promise<void> {
+    checkGrant(series, purpose);
+    await this.inTurn(async () => {
+      const before = await readGrants(this.vault);
+      const since = before.nextTime(this.clock.now());
+      const after = before.granted({ series, purpose, since });
+      if (after.list.length + after.refusals.length > MAX_GRANTS)
+        throw new TideError('too-many-grants', `${MAX_GRANTS} grants and refusals stand already; no more are allowed`);
+      const entry = { time: this.clock.now(), action: 'grant', series, purpose, outcome: 'may leave' } as const;
+      await this.vault.commit([...grantChanges(before, after), ...(await auditChanges(this.vault, entry))]);
+      this.standing = after;
+    });
+  }
+
+  /**
+   * Withdraws leave for every series that the pattern covers, also where a wider grant stands. Nothing of them is sent
+   * or queued from the call on; what waits is shredded before the promise resolves, in the same commit as the withdrawal
+   * as far as one commit reaches.
+   */
+  async revoke(series: string, purpose: string = DEFAULT_PURPOSE): Promise<{ rewritten: number }> {
+    checkGrant(series, purpose);
+    return this.inTurn(async () => {
+      const before = await readGrants(this.vault);
+      const after = before.revoked({ series, purpose, since: before.nextTime(this.clock.now()) });
+      this.standing = after;
+      // What was checked against the old grants has to be in the outbox before it is searched.
+      await Promise.allSettled(this.underWay);
+      const entry = { time: this.clock.now(), action: 'revoke', series, purpose, outcome: 'may not leave' } as const;
+      try {
+        return await this.shred(after, [...grantChanges(before, after), ...(await auditChanges(this.vault, entry))]);
+      } catch (error) {
+        this.stale = true;
+        throw error;
+      }
+    });
+  }
+
+  /** Goes on with a revocation that a stop or a crash interrupted. */
+  async resume(): Promise<void> {
+    if ((await this.vault.documents.get(SHREDDING.namespace, SHREDDING.key)) === undefined) return;
+    await this.inTurn(() => this.shred(this.standing, []));
+  }
+
+  private async shred(grants: Grants, first: readonly Change[]): Promise<{ rewritten: number }> {
+    const forgotten = this.announcements.forgetRefused(grants);
+    let pending: Change[] = [...first, ...forgotten.changes];
+    let slices = 0;
+    let size = 0;
+    let rewritten = 0;
+    let dropped = 0;
+    try {
+      for await (const { changes, blocks, alerts } of shreds(this.vault, grants)) {
+        pending.push(...changes);
+        rewritten += blocks;
+        dropped += alerts;
+        size += changes.reduce((sum, change) => sum + (change.kind === 'rewrite-block' ? change.body.length : 64), 0);
+        if (size < COMMIT_BYTES) continue;
+        await this.vault.commit([...pending, { kind: 'document', ...SHREDDING, value: true }]);
+        slices++;
+        pending = [];
+        size = 0;
+      }
+      const outcome = `${rewritten} waiting blocks rewritten, ${dropped} waiting alerts dropped`;
+      const entry = { time: this.clock.now(), action: 'shred', series: '#', purpose: '', outcome } as const;
+      if (rewritten + dropped > 0) pending.push(...(await auditChanges(this.vault, entry, slices === 0 ? 1 : 0)));
+      await this.vault.commit([...pending, { kind: 'document', ...SHREDDING, value: undefined }]);
+    } catch (error) {
+      forgotten.failed();
+      throw error;
+    }
+    return { rewritten };
+  }
+
+  /** Grants change one at a time. */
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.lastTurn.then(async () => {
+      this.changing = true;
+      try {
+        return await work();
+      } finally {
+        this.changing = false;
+      }
+    });
+    this.lastTurn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  private async tracked<T>(commit: Promise<T>): Promise<T> {
+    this.underWay.add(commit);
+    try {
+      return await commit;
+    } finally {
+      this.underWay.delete(commit);
+    }
+  }
+
+  private nameOf(number: number): string {
+    const name = this.vault.series.name(number);
+    if (name === undefined) throw new TypeError(`series number ${number} was never given out by this vault`);
+    return name;
+  }
+}
