@@ -1,1 +1,16 @@
-export type { Part, Resolution, Summary, TimedValue } from './summary.ts';
+export { WindowAccumulator } from './accumulator.ts';
+export { blockWithout, decodeBlock, encodeBlock, MAX_BLOCK_BYTES, MAX_BLOCK_PARTS } from './block.ts';
+export {
+  addDecimals,
+  compareDecimals,
+  decimalOf,
+  decimalToNumber,
+  decimalToString,
+  parseDecimal,
+  type Decimal,
+} from './decimal.ts';
+export { addReading, emptySummary, foldSummaries, meanOf } from './fold.ts';
+export { mergeSketch, quantile, RELATIVE_ERROR, type Sketch } from './sketch.ts';
+export { MAX_RESOLUTION, parseResolutions, purposeOf, resolutionOf, resolutionText, streamOf } from './stream.ts';
+export { decodeSummary, encodeSummary, MAX_SUMMARY_BYTES } from './summary-codec.ts';
+export { MAX_TEXT, type Part, type Resolution, type Summary, type TimedValue } from './summary.ts';

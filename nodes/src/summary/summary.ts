@@ -16,10 +16,12 @@ export interface Summary {
   sum: Decimal;
   /** Exact sum of squares. */
   squares: Decimal;
-  min: number;
-  max: number;
-  first: TimedValue;
-  last: TimedValue;
+  /** Undefined when `numeric` is 0; never negative zero. */
+  min: number | undefined;
+  max: number | undefined;
+  /** Earliest and latest counted reading by (time, position); undefined when `count` is 0 (only bad readings came). */
+  first: TimedValue | undefined;
+  last: TimedValue | undefined;
   sketch: Sketch;
   /** Readings that lay within an anomaly. */
   anomalies: number;
@@ -33,6 +35,7 @@ export interface TimedValue {
   time: number;
   /** Journal position: breaks ties of equal times. */
   position: number;
+  /** A string is cut to `MAX_TEXT` characters. */
   value: number | string;
 }
 
@@ -49,6 +52,9 @@ export interface Part {
   windowStart: number;
   summary: Summary;
 }
+
+/** Longest string that a summary keeps, UTF-16 code units. */
+export const MAX_TEXT = 256;
 
 /** Length of the windows of a stream, seconds. The default ladder: 60, 900, 3600, 86400 (UTC days). */
 export type Resolution = number;

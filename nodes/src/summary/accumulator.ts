@@ -1,0 +1,179 @@
+import type { Reading } from '../reading/reading.ts';
+import { canonical, decimalOf, EXACT_MANTISSA, EXACT_POWERS, mantissaAt, powerOfTen } from './decimal.ts';
+import { addToSketch, copySketch, emptySketch, mergeSketch } from './sketch.ts';
+import { MAX_TEXT, type Summary, type TimedValue } from './summary.ts';
+
+/** Products of integers up to here are exact in binary64, and so is one sum of two of them. */
+const EXACT_FACTOR = 67_108_864; // 2^26
+const FLUSH = 2 ** 52;
+
+/**
+ * A summary in the making. Sums are kept as integers at the finest scale seen so far, in binary64 while they fit and in
+ * big integers beyond, so that a reading costs well under a microsecond and no digit is ever rounded.
+ */
+export class WindowAccumulator {
+  count = 0;
+  numeric = 0;
+  anomalies = 0;
+  uncertain = 0;
+  bad = 0;
+  private min = Infinity;
+  private max = -Infinity;
+  private first: TimedValue | undefined;
+  private last: TimedValue | undefined;
+  private readonly sketch = emptySketch();
+  /** Digits after the point of the sums: sum is at 10^-scale, squares at 10^-2scale. */
+  private scale = 0;
+  private sumLow = 0;
+  private sumHigh = 0n;
+  private squaresLow = 0;
+  private squaresHigh = 0n;
+
+  static of(summary: Summary): WindowAccumulator {
+    const accumulator = new WindowAccumulator();
+    accumulator.addSummary(summary);
+    return accumulator;
+  }
+
+  /**
+   * Adds a reading. Throws TideError `not-a-decimal` and stays as it was when the value is a number that a summary
+   * cannot hold (not finite, more than 17 digits, too large or too small).
+   */
+  add(reading: Reading): void {
+    if (reading.quality === 'bad') {
+      this.bad++;
+      return;
+    }
+    const { value } = reading;
+    let kept: number | string;
+    if (typeof value === 'string') {
+      kept = boundedText(value);
+    } else {
+      // Adding zero turns -0 into 0.
+      kept = Number(value) + 0;
+      this.addNumber(kept);
+    }
+    this.count++;
+    if (reading.quality === 'uncertain') this.uncertain++;
+    if (reading.anomaly !== undefined) this.anomalies++;
+    this.place(Math.floor(reading.time), reading.position ?? 0, kept);
+  }
+
+  /** Adds what another summary holds; the two must be of different readings. */
+  addSummary(summary: Summary): void {
+    this.count += summary.count;
+    this.numeric += summary.numeric;
+    this.anomalies += summary.anomalies;
+    this.uncertain += summary.uncertain;
+    this.bad += summary.bad;
+    if (summary.min !== undefined && summary.min < this.min) this.min = summary.min;
+    if (summary.max !== undefined && summary.max > this.max) this.max = summary.max;
+    if (summary.first !== undefined && (this.first === undefined || compareTimed(summary.first, this.first) < 0))
+      this.first = { ...summary.first };
+    if (summary.last !== undefined && (this.last === undefined || compareTimed(summary.last, this.last) > 0))
+      this.last = { ...summary.last };
+    mergeSketch(this.sketch, summary.sketch);
+    this.refine(Math.max(-summary.sum.exponent, Math.ceil(-summary.squares.exponent / 2)));
+    this.sumHigh += mantissaAt(summary.sum, -this.scale);
+    this.squaresHigh += mantissaAt(summary.squares, -2 * this.scale);
+  }
+
+  /** A copy of what was gathered so far. */
+  summary(): Summary {
+    const numbers = this.numeric > 0;
+    return {
+      count: this.count,
+      numeric: this.numeric,
+      sum: canonical(this.sumHigh + BigInt(this.sumLow), -this.scale),
+      squares: canonical(this.squaresHigh + BigInt(this.squaresLow), -2 * this.scale),
+      min: numbers ? this.min : undefined,
+      max: numbers ? this.max : undefined,
+      first: this.first && { ...this.first },
+      last: this.last && { ...this.last },
+      sketch: copySketch(this.sketch),
+      anomalies: this.anomalies,
+      uncertain: this.uncertain,
+      bad: this.bad,
+    };
+  }
+
+  private addNumber(value: number): void {
+    let mantissa = Math.round(value * EXACT_POWERS[this.scale]);
+    if (mantissa / EXACT_POWERS[this.scale] !== value || Math.abs(mantissa) >= EXACT_MANTISSA) {
+      const decimal = decimalOf(value);
+      this.refine(-decimal.exponent);
+      const exact = mantissaAt(decimal, -this.scale);
+      mantissa = Number(exact);
+      if (Math.abs(mantissa) >= EXACT_MANTISSA) {
+        addToSketch(this.sketch, value);
+        this.sumHigh += exact;
+        this.squaresHigh += exact * exact;
+        this.range(value);
+        return;
+      }
+    }
+    // The sketch may refuse the value, and then nothing of it may have been counted.
+    addToSketch(this.sketch, value);
+    this.sumLow += mantissa;
+    if (this.sumLow > FLUSH || this.sumLow < -FLUSH) {
+      this.sumHigh += BigInt(this.sumLow);
+      this.sumLow = 0;
+    }
+    if (mantissa <= EXACT_FACTOR && mantissa >= -EXACT_FACTOR) {
+      this.squaresLow += mantissa * mantissa;
+      if (this.squaresLow >= FLUSH) {
+        this.squaresHigh += BigInt(this.squaresLow);
+        this.squaresLow = 0;
+      }
+    } else {
+      this.squaresHigh += BigInt(mantissa) ** 2n;
+    }
+    this.range(value);
+  }
+
+  private range(value: number): void {
+    this.numeric++;
+    if (value < this.min) this.min = value;
+    if (value > this.max) this.max = value;
+  }
+
+  private place(time: number, position: number, value: number | string): void {
+    const { first, last } = this;
+    if (last === undefined || time > last.time || (time === last.time && position > last.position))
+      this.last = { time, position, value };
+    else if (time === last.time && position === last.position && compareValues(value, last.value) > 0)
+      last.value = value;
+    if (first === undefined || time < first.time || (time === first.time && position < first.position))
+      this.first = { time, position, value };
+    else if (time === first.time && position === first.position && compareValues(value, first.value) < 0)
+      first.value = value;
+  }
+
+  private refine(scale: number): void {
+    if (scale <= this.scale) return;
+    const finer = scale - this.scale;
+    this.sumHigh = (this.sumHigh + BigInt(this.sumLow)) * powerOfTen(finer);
+    this.squaresHigh = (this.squaresHigh + BigInt(this.squaresLow)) * powerOfTen(2 * finer);
+    this.sumLow = 0;
+    this.squaresLow = 0;
+    this.scale = scale;
+  }
+}
+
+/** Total order by (time, position, value): the same first and last come out of every order of folding. */
+export function compareTimed(a: TimedValue, b: TimedValue): number {
+  return a.time - b.time || a.position - b.position || compareValues(a.value, b.value);
+}
+
+/** Numbers before strings; numbers by size, strings by UTF-16 code units. */
+function compareValues(a: number | string, b: number | string): number {
+  if (typeof a !== typeof b) return typeof a === 'number' ? -1 : 1;
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** Well-formed, so that it has one encoding in UTF-8, and no longer than a summary may hold. */
+function boundedText(text: string): string {
+  if (text.length <= MAX_TEXT) return text.toWellFormed();
+  const splits = (text.charCodeAt(MAX_TEXT - 1) & 0xfc00) === 0xd800;
+  return text.slice(0, splits ? MAX_TEXT - 1 : MAX_TEXT).toWellFormed();
+}

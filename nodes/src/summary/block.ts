@@ -1,0 +1,102 @@
+import { TideError } from '../node/errors.ts';
+import { FIELDS, fieldsOf, type Base } from './fields.ts';
+import { readSummary } from './summary-reader.ts';
+import { writeSummary } from './summary-writer.ts';
+import type { Part, Summary } from './summary.ts';
+import { ByteReader, ByteWriter } from './varint.ts';
+
+const VERSION = 1;
+export const MAX_BLOCK_PARTS = 100_000;
+export const MAX_BLOCK_BYTES = 8 << 20;
+
+/**
+ * The body of a block: parts of one stream in order of (series, window start), field by field, because what is alike
+ * compresses well side by side. Layout: version byte, number of parts, the byte length of each column, the columns
+ * (series, window starts, then the fields of fields.ts). No parts are no bytes: that is the body of a block whose
+ * series have all lost their grant. Throws when two parts have the same series and window.
+ */
+export function encodeBlock(parts: readonly Part[]): Uint8Array {
+  if (parts.length === 0) return new Uint8Array(0);
+  if (parts.length > MAX_BLOCK_PARTS)
+    throw new TideError('too-large', `a block of ${parts.length} parts; at most ${MAX_BLOCK_PARTS} are allowed`);
+  const sorted = parts.toSorted((a, b) => a.series - b.series || a.windowStart - b.windowStart);
+  const series = new ByteWriter(parts.length + 8);
+  const windows = new ByteWriter(parts.length + 8);
+  const fields = fieldsOf(() => new ByteWriter(parts.length + 8));
+  let before = { series: 0, windowStart: 0, position: 0, span: 0 };
+  for (const part of sorted) {
+    if (part.series === before.series && part.windowStart <= before.windowStart)
+      throw new TideError(
+        'duplicate',
+        `two parts of series ${part.series} and window ${part.windowStart} in one block`,
+      );
+    series.uint(part.series - before.series);
+    windows.int(part.windowStart - before.windowStart);
+    writeSummary(fields, part.summary, { ...before, time: part.windowStart });
+    before = { series: part.series, windowStart: part.windowStart, ...endsOf(part.summary, before) };
+  }
+  const columns = [series, windows, ...FIELDS.map((field) => fields[field])];
+  const body = new ByteWriter(columns.reduce((bytes, column) => bytes + column.length + 4, 16));
+  body.byte(VERSION);
+  body.uint(parts.length);
+  for (const column of columns) body.uint(column.length);
+  for (const column of columns) body.append(column.view());
+  if (body.length > MAX_BLOCK_BYTES)
+    throw new TideError('too-large', `a block of ${body.length} bytes; at most ${MAX_BLOCK_BYTES} are allowed`);
+  return body.finish();
+}
+
+/**
+ * The parts of a block, in order of (series, window start). Takes time and memory in proportion to the bytes; throws
+ * TideError `malformed`, `too-large` or `unknown-version` for anything that encodeBlock would not have written.
+ */
+export function decodeBlock(bytes: Uint8Array): Part[] {
+  if (bytes.length === 0) return [];
+  if (bytes.length > MAX_BLOCK_BYTES)
+    throw new TideError('too-large', `a block of ${bytes.length} bytes; at most ${MAX_BLOCK_BYTES} are read`);
+  const body = new ByteReader(bytes, 'block');
+  const version = body.byte();
+  if (version !== VERSION)
+    throw new TideError('unknown-version', `a block of version ${version}; version ${VERSION} is read`);
+  const count = body.uint();
+  if (count > MAX_BLOCK_PARTS)
+    throw new TideError('too-large', `a block of ${count} parts; at most ${MAX_BLOCK_PARTS} are read`);
+  // A part takes at least a byte in each of several columns.
+  if (count === 0 || count > bytes.length) body.fail(`${count} parts in ${bytes.length} bytes`);
+  const lengths = Array.from({ length: FIELDS.length + 2 }, () => body.uint());
+  const [series, windows, ...rest] = lengths.map((length, i) => new ByteReader(body.take(length), columnName(i)));
+  body.end();
+  const fields = fieldsOf((field) => rest[FIELDS.indexOf(field)]);
+  const parts: Part[] = [];
+  let before = { series: 0, windowStart: 0, position: 0, span: 0 };
+  for (let i = 0; i < count; i++) {
+    const step = series.uint();
+    const number = before.series + step;
+    const windowStart = before.windowStart + windows.int();
+    if (number < 1 || !Number.isSafeInteger(number)) series.fail(`${number} is not the number of a series`);
+    if (!Number.isSafeInteger(windowStart)) windows.fail(`${windowStart} is not a time`);
+    if (step === 0 && windowStart <= before.windowStart) windows.fail('windows of a series are not ascending');
+    const summary = readSummary(fields, { ...before, time: windowStart });
+    parts.push({ series: number, windowStart, summary });
+    before = { series: number, windowStart, ...endsOf(summary, before) };
+  }
+  for (const column of [series, windows, ...rest]) column.end();
+  return parts;
+}
+
+/** What the next part's position and span are counted from: neighbours are alike. */
+function endsOf({ first, last }: Summary, before: Omit<Base, 'time'>): Omit<Base, 'time'> {
+  if (first === undefined || last === undefined) return { position: before.position, span: before.span };
+  return { position: first.position, span: last.time - first.time };
+}
+
+function columnName(i: number): string {
+  return `column ${['series', 'windows', ...FIELDS][i]} of a block`;
+}
+
+/** The block without the parts of the series for which `leaveOut` is true; the same object when none is. */
+export function blockWithout(bytes: Uint8Array, leaveOut: (series: number) => boolean): Uint8Array {
+  const parts = decodeBlock(bytes);
+  const kept = parts.filter(({ series }) => !leaveOut(series));
+  return kept.length === parts.length ? bytes : encodeBlock(kept);
+}

@@ -1,0 +1,41 @@
+import { TideError } from '../node/errors.ts';
+import { fieldsOf } from './fields.ts';
+import { readSummary } from './summary-reader.ts';
+import { writeSummary } from './summary-writer.ts';
+import type { Summary } from './summary.ts';
+import { ByteReader, ByteWriter } from './varint.ts';
+
+const VERSION = 1;
+
+/** Largest encoded summary: every bucket filled, and two long texts. */
+export const MAX_SUMMARY_BYTES = 1 << 18;
+
+const ALONE = { time: 0, position: 0, span: 0 };
+
+/** The canonical bytes of a summary: two summaries are equal exactly when these are. */
+export function encodeSummary(summary: Summary): Uint8Array {
+  const writer = new ByteWriter(128);
+  writer.byte(VERSION);
+  writeSummary(
+    fieldsOf(() => writer),
+    summary,
+    ALONE,
+  );
+  return writer.finish();
+}
+
+/** Reads what encodeSummary wrote; anything else is a TideError `malformed`, `too-large` or `unknown-version`. */
+export function decodeSummary(bytes: Uint8Array): Summary {
+  if (bytes.length > MAX_SUMMARY_BYTES)
+    throw new TideError('too-large', `a summary of ${bytes.length} bytes; at most ${MAX_SUMMARY_BYTES} are read`);
+  const reader = new ByteReader(bytes, 'summary');
+  const version = reader.byte();
+  if (version !== VERSION)
+    throw new TideError('unknown-version', `a summary of version ${version}; version ${VERSION} is read`);
+  const summary = readSummary(
+    fieldsOf(() => reader),
+    ALONE,
+  );
+  reader.end();
+  return summary;
+}

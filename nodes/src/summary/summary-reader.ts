@@ -1,0 +1,189 @@
+import { compareTimed } from './accumulator.ts';
+import { canonical, decimalOf, decimalToNumber, EXACT_MANTISSA, mantissaAt, type Decimal } from './decimal.ts';
+import { AXIS, ceilDivide, floorDivide, keyOf, type Base, type Fields } from './fields.ts';
+import { emptySketch, type Sketch } from './sketch.ts';
+import { MAX_TEXT, type Summary, type TimedValue } from './summary.ts';
+import type { ByteReader } from './varint.ts';
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** Reads what writeSummary wrote; anything else, a second encoding of the same summary too, is a TideError `malformed`. */
+export function readSummary(fields: Fields<ByteReader>, base: Base): Summary {
+  const count = fields.counts.uint();
+  const others = fields.others.uint();
+  if (others > count) fields.others.fail(`${others} of ${count} readings are no numbers`);
+  const numeric = count - others;
+  const anomalies = fields.anomalies.uint();
+  if (anomalies > count) fields.anomalies.fail(`${anomalies} of ${count} readings are in an anomaly`);
+  const uncertain = fields.uncertain.uint();
+  if (uncertain > count) fields.uncertain.fail(`${uncertain} of ${count} readings are uncertain`);
+  const bad = fields.bad.uint();
+  const numbers = numeric > 0 ? readNumbers(fields, numeric) : NO_NUMBERS;
+  const { sum, squares, min, max } = numbers;
+  const sketch = min === undefined || max === undefined ? emptySketch() : readSketch(fields, numeric, min, max);
+  const ends = count > 0 ? readEnds(fields, count, others, numbers, base) : NO_ENDS;
+  if (numeric > 0) refuseCoarser(fields, numbers, ends);
+  return {
+    count,
+    numeric,
+    sum: canonical(sum, numbers.exponent),
+    squares: canonical(squares, 2 * numbers.exponent),
+    min,
+    max,
+    first: ends.first,
+    last: ends.last,
+    sketch,
+    anomalies,
+    uncertain,
+    bad,
+  };
+}
+
+interface Numbers {
+  exponent: number;
+  sum: bigint;
+  squares: bigint;
+  low: bigint;
+  high: bigint;
+  min: number | undefined;
+  max: number | undefined;
+}
+
+const NO_NUMBERS: Numbers = { exponent: 0, sum: 0n, squares: 0n, low: 0n, high: 0n, min: undefined, max: undefined };
+const NO_ENDS: { first?: TimedValue; last?: TimedValue } = {};
+
+function readNumbers(fields: Fields<ByteReader>, numeric: number): Numbers {
+  const exponent = fields.exponents.int();
+  if (exponent < -18 || exponent > 35) fields.exponents.fail(`an exponent of ${exponent} is outside of -18 to 35`);
+  const sum = fields.sums.bigInt();
+  const divisor = BigInt(numeric);
+  const mean = floorDivide(sum, divisor);
+  const squares = fields.squares.bigUint() + ceilDivide(sum * sum, divisor);
+  const low = mean - fields.lows.bigUint();
+  const high = mean + fields.highs.bigUint();
+  return {
+    exponent,
+    sum,
+    squares,
+    low,
+    high,
+    min: readNumber(fields.lows, low, exponent),
+    max: readNumber(fields.highs, high, exponent),
+  };
+}
+
+/** The number of a mantissa, refused when its shortest decimal is another. */
+function readNumber(bytes: ByteReader, mantissa: bigint, exponent: number): number {
+  const value = decimalToNumber({ mantissa, exponent });
+  // Up to fifteen digits the correspondence is one to one.
+  if (Math.abs(Number(mantissa)) < EXACT_MANTISSA && exponent <= 18) return value;
+  const wanted = canonical(mantissa, exponent);
+  let found: Decimal | undefined;
+  try {
+    found = decimalOf(value);
+  } catch {
+    // Out of range: refused below.
+  }
+  if (found === undefined || found.mantissa !== wanted.mantissa || found.exponent !== wanted.exponent)
+    bytes.fail(`${mantissa}e${exponent} is not the shortest decimal of a value that a summary can hold`);
+  return value;
+}
+
+function readSketch(fields: Fields<ByteReader>, numeric: number, min: number, max: number): Sketch {
+  const sketch = emptySketch();
+  let key = keyOf(min);
+  const highest = keyOf(max);
+  const holes = fields.holes.uint();
+  const filled = highest - key + 1 - holes;
+  // The lowest and the highest bucket hold the extremes, so they are filled, and no bucket is filled by less than one.
+  if (filled < Math.min(2, highest - key + 1) || filled > numeric)
+    fields.holes.fail(`${filled} buckets between the extremes of ${numeric} numbers`);
+  let left = numeric;
+  for (let i = 0; i < filled - 1; i++) {
+    if (i > 0) key += 1 + (holes > 0 ? fields.gaps.uint() : 0);
+    const count = fields.buckets.uint();
+    left -= count;
+    if (count < 1 || left < 1) fields.buckets.fail('the counts of the buckets do not add up');
+    if (key >= highest) fields.gaps.fail('a bucket lies above the maximum');
+    setBucket(sketch, key, count);
+  }
+  setBucket(sketch, highest, left);
+  return sketch;
+}
+
+function readEnds(
+  fields: Fields<ByteReader>,
+  count: number,
+  others: number,
+  numbers: Numbers,
+  base: Base,
+): { first: TimedValue; last: TimedValue } {
+  const firstTime = base.time + fields.firstTimes.int();
+  const lastTime = firstTime + base.span + fields.lastTimes.int();
+  const firstPosition = base.position + fields.firstPositions.int();
+  const lastPosition = firstPosition + fields.lastPositions.int();
+  for (const integer of [firstTime, lastTime, firstPosition, lastPosition])
+    if (!Number.isSafeInteger(integer)) fields.lastPositions.fail(`${integer} is not a safe integer`);
+  if (firstPosition < 0 || lastPosition < 0) fields.lastPositions.fail('a position is negative');
+  const kinds = fields.kinds.byte();
+  const texts = (kinds & 1) + (kinds >> 1);
+  if (kinds > 3 || (others === 0 && kinds > 0) || (others === count && kinds < 3) || (count > 1 && texts > others))
+    fields.kinds.fail(`kinds ${kinds} with ${others} of ${count} readings that are no numbers`);
+  const first = {
+    time: firstTime,
+    position: firstPosition,
+    value: (kinds & 1) === 1 ? readText(fields.firstValues) : readWithin(fields.firstValues, numbers),
+  };
+  const last = {
+    time: lastTime,
+    position: lastPosition,
+    value: (kinds & 2) === 2 ? readText(fields.lastValues) : readWithin(fields.lastValues, numbers),
+  };
+  const order = compareTimed(first, last);
+  if (order > 0 || (count === 1 && order !== 0)) fields.lastTimes.fail('first and last are in the wrong order');
+  return { first, last };
+}
+
+function readWithin(bytes: ByteReader, { exponent, low, high }: Numbers): number {
+  const mantissa = low + bytes.bigUint();
+  if (mantissa > high) bytes.fail('a value lies above the maximum');
+  return readNumber(bytes, mantissa, exponent);
+}
+
+function readText(bytes: ByteReader): string {
+  const length = bytes.uint();
+  if (length > 3 * MAX_TEXT) bytes.fail(`a text of ${length} bytes`);
+  let text: string;
+  try {
+    text = decoder.decode(bytes.take(length));
+  } catch {
+    bytes.fail('a text is not UTF-8');
+  }
+  if (text.length > MAX_TEXT) bytes.fail(`a text of ${text.length} characters`);
+  return text;
+}
+
+const whole = (mantissa: bigint): boolean => mantissa % 10n === 0n;
+
+/** Refuses an exponent that is not the largest possible: the same summary would have two encodings. */
+function refuseCoarser(
+  fields: Fields<ByteReader>,
+  { exponent, sum, squares, low, high }: Numbers,
+  { first, last }: { first?: TimedValue; last?: TimedValue },
+): void {
+  if (squares === 0n) {
+    if (exponent !== 0 || low !== 0n || high !== 0n)
+      fields.exponents.fail('squares of zero for other numbers than zero');
+    return;
+  }
+  if (!whole(sum) || !whole(low) || !whole(high) || squares % 100n !== 0n) return;
+  for (const end of [first, last])
+    if (typeof end?.value === 'number' && !whole(mantissaAt(decimalOf(end.value), exponent))) return;
+  fields.exponents.fail(`an exponent of ${exponent} where a larger one does`);
+}
+
+function setBucket(sketch: Sketch, key: number, count: number): void {
+  if (key === 0) sketch.zero = count;
+  else if (key > 0) sketch.positive.set(key - AXIS, count);
+  else sketch.negative.set(-key - AXIS, count);
+}

@@ -1,0 +1,83 @@
+import { decimalOf, mantissaAt, type Decimal } from './decimal.ts';
+import { AXIS, ceilDivide, floorDivide, keyOf, type Base, type Fields } from './fields.ts';
+import type { Sketch } from './sketch.ts';
+import type { Summary } from './summary.ts';
+import type { ByteWriter } from './varint.ts';
+
+const encoder = new TextEncoder();
+
+/** Writes the one encoding of a summary. */
+export function writeSummary(fields: Fields<ByteWriter>, summary: Summary, base: Base): void {
+  fields.counts.uint(summary.count);
+  fields.others.uint(summary.count - summary.numeric);
+  fields.anomalies.uint(summary.anomalies);
+  fields.uncertain.uint(summary.uncertain);
+  fields.bad.uint(summary.bad);
+  const { first, last, min, max } = summary;
+  let exponent = 0;
+  let low = 0n;
+  if (min !== undefined && max !== undefined) {
+    const lowest = decimalOf(min);
+    const highest = decimalOf(max);
+    exponent = commonExponent(summary, lowest, highest);
+    low = mantissaAt(lowest, exponent);
+    fields.exponents.int(exponent);
+    writeNumbers(fields, summary, exponent, low, mantissaAt(highest, exponent));
+    writeSketch(fields, summary.sketch, min, max);
+  }
+  if (first === undefined || last === undefined) return;
+  fields.firstTimes.int(first.time - base.time);
+  fields.lastTimes.int(last.time - first.time - base.span);
+  fields.firstPositions.int(first.position - base.position);
+  fields.lastPositions.int(last.position - first.position);
+  fields.kinds.byte((typeof first.value === 'string' ? 1 : 0) | (typeof last.value === 'string' ? 2 : 0));
+  writeValue(fields.firstValues, first.value, exponent, low);
+  writeValue(fields.lastValues, last.value, exponent, low);
+}
+
+/** The largest exponent at which all decimals of the summary are whole; 0 when all are zero. */
+function commonExponent({ sum, squares, first, last }: Summary, ...others: Decimal[]): number {
+  let lowest = Infinity;
+  const consider = ({ mantissa, exponent }: Decimal): void => {
+    if (mantissa !== 0n && exponent < lowest) lowest = exponent;
+  };
+  consider(sum);
+  if (squares.mantissa !== 0n) lowest = Math.min(lowest, Math.floor(squares.exponent / 2));
+  for (const other of others) consider(other);
+  for (const end of [first, last]) if (typeof end?.value === 'number') consider(decimalOf(end.value));
+  return lowest === Infinity ? 0 : lowest;
+}
+
+function writeNumbers(fields: Fields<ByteWriter>, summary: Summary, exponent: number, low: bigint, high: bigint): void {
+  const numeric = BigInt(summary.numeric);
+  const sum = mantissaAt(summary.sum, exponent);
+  const mean = floorDivide(sum, numeric);
+  fields.sums.bigInt(sum);
+  fields.squares.bigUint(mantissaAt(summary.squares, 2 * exponent) - ceilDivide(sum * sum, numeric));
+  fields.lows.bigUint(mean - low);
+  fields.highs.bigUint(high - mean);
+}
+
+function writeSketch(fields: Fields<ByteWriter>, sketch: Sketch, min: number, max: number): void {
+  const filled: [key: number, count: number][] = [];
+  for (const [bucket, count] of sketch.positive) filled.push([bucket + AXIS, count]);
+  for (const [bucket, count] of sketch.negative) filled.push([-bucket - AXIS, count]);
+  if (sketch.zero > 0) filled.push([0, sketch.zero]);
+  if (filled.length > 1) filled.sort((a, b) => a[0] - b[0]);
+  const holes = keyOf(max) - keyOf(min) + 1 - filled.length;
+  fields.holes.uint(holes);
+  for (let i = 0; i < filled.length - 1; i++) {
+    if (holes > 0 && i > 0) fields.gaps.uint(filled[i][0] - filled[i - 1][0] - 1);
+    fields.buckets.uint(filled[i][1]);
+  }
+}
+
+function writeValue(bytes: ByteWriter, value: number | string, exponent: number, low: bigint): void {
+  if (typeof value === 'number') {
+    bytes.bigUint(mantissaAt(decimalOf(value), exponent) - low);
+    return;
+  }
+  const text = encoder.encode(value);
+  bytes.uint(text.length);
+  bytes.append(text);
+}
