@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import mqtt from 'mqtt';
 import type { StateAnswer } from '../../cloud-bridge/src/api/contract.ts';
 import { Site } from '../support/site.ts';
@@ -89,10 +88,13 @@ describe('a value from the cloud', function () {
 async function readSetPoint(site: Site): Promise<string> {
   const client = await mqtt.connectAsync(`mqtt://127.0.0.1:${site.mqttPort}`, { reconnectPeriod: 200 });
   try {
-    const arrived = once(client, 'message', { signal: AbortSignal.timeout(30_000) });
+    let received: string | undefined;
+    client.on('message', (_topic, payload) => {
+      received = payload.toString();
+    });
     await client.subscribeAsync('set-point', { qos: 1 });
-    const [, payload] = (await arrived) as [string, Buffer];
-    return payload.toString();
+    await eventually('the set-point comes out of the node', () => received !== undefined);
+    return received!;
   } finally {
     await client.endAsync(true);
   }
