@@ -9,7 +9,8 @@ export const MAX_ALERT_BYTES = 8192;
 const time = z.number().int().min(-8.64e15).max(8.64e15);
 const finite = z.number();
 
-const schema = z.strictObject({
+/** The form of an alert, with the bounds that hold wherever it travels or lies. */
+export const alertSchema = z.strictObject({
   id: z.string().regex(/^[0-9a-f]{32}$/),
   revision: z.number().int().min(1).max(0xffff_ffff),
   series: z.string().min(1).max(1024),
@@ -52,7 +53,7 @@ export function decodeAlert(bytes: Uint8Array): Alert {
 }
 
 function check(candidate: unknown, what: string): Alert {
-  const result = schema.safeParse(candidate);
+  const result = alertSchema.safeParse(candidate);
   if (result.success) return result.data;
   const issue = result.error.issues[0];
   const where = issue === undefined || issue.path.length === 0 ? 'the whole' : issue.path.join('.');

@@ -1,5 +1,4 @@
 import type { Reading } from '../reading/reading.ts';
-import type { Severity } from './alert.ts';
 import { CALM, type Detector, type Verdict } from './detector.ts';
 import { exactText, spanText, withUnit } from './number-text.ts';
 
@@ -48,7 +47,8 @@ export class LimitsDetector implements Detector<LimitsState> {
       state.critical = false;
       return CALM;
     }
-    if (state.outsideSince === 0) state.outsideSince = time;
+    // A clock that was set back must not keep the delay from running.
+    if (state.outsideSince === 0 || time < state.outsideSince) state.outsideSince = time;
     if (state.side === 0 && time - state.outsideSince < this.parameters.delaySeconds * 1000) return CALM;
     state.side = side;
     state.critical = this.isCritical(value, side, state.critical ? this.parameters.hysteresis : 0);
@@ -71,32 +71,36 @@ export class LimitsDetector implements Detector<LimitsState> {
   }
 
   private alarm(state: LimitsState, value: number, time: number, unit: string | undefined): Verdict {
-    const { low, high, criticalLow, criticalHigh } = this.parameters;
-    const severity: Severity = state.critical ? 'critical' : 'warning';
+    const { hysteresis, ...ends } = this.parameters;
+    const low = ends.low ?? ends.criticalLow;
+    const high = ends.high ?? ends.criticalHigh;
     const expected: { low?: number; high?: number } = {};
-    if ((low ?? criticalLow) !== undefined) expected.low = (low ?? criticalLow)!;
-    if ((high ?? criticalHigh) !== undefined) expected.high = (high ?? criticalHigh)!;
+    if (low !== undefined) expected.low = low;
+    if (high !== undefined) expected.high = high;
     const above = state.side === 1;
-    const limit = above
-      ? state.critical
-        ? criticalHigh!
-        : (high ?? criticalHigh)!
-      : state.critical
-        ? criticalLow!
-        : (low ?? criticalLow)!;
-    const seconds = (time - state.outsideSince) / 1000;
-    const outside = above ? value >= limit : value <= limit;
-    const relation = outside
-      ? `${above ? (value > limit ? 'is above' : 'has reached') : value < limit ? 'is below' : 'has reached'}`
-      : `is not yet back by ${exactText(this.parameters.hysteresis)} from`;
+    const limit = (above ? (state.critical ? ends.criticalHigh : high) : state.critical ? ends.criticalLow : low) ?? 0;
+    const beyond = above ? value - limit : limit - value;
     const name = `the ${state.critical ? 'critical' : 'warning'} limit ${withUnit(exactText(limit), unit)}`;
-    const since = seconds >= 1 ? `, for ${spanText(seconds)} now` : '';
+    const seconds = (time - state.outsideSince) / 1000;
+    const since = seconds >= 1 ? `, outside for ${spanText(seconds)}` : '';
     return {
-      score: state.critical ? 1 : 0.9,
+      score: scoreOf(beyond, low, high, limit),
       alarm: true,
-      severity,
+      severity: state.critical ? 'critical' : 'warning',
       expected,
-      text: `${withUnit(exactText(value), unit)} ${relation} ${name}${since}`,
+      text: `${withUnit(exactText(value), unit)} ${relation(beyond, above, hysteresis)} ${name}${since}`,
     };
   }
+}
+
+/** 0.5 at the limit, towards 1 as far beyond it as the limits lie apart (or as the only limit lies from zero). */
+function scoreOf(beyond: number, low: number | undefined, high: number | undefined, limit: number): number {
+  const width = low !== undefined && high !== undefined && high > low ? high - low : Math.abs(limit) || 1;
+  return 1 - 0.5 * Math.exp(-Math.max(0, beyond) / (0.25 * width));
+}
+
+function relation(beyond: number, above: boolean, hysteresis: number): string {
+  if (beyond > 0) return above ? 'is above' : 'is below';
+  if (beyond === 0) return 'has reached';
+  return `is not yet ${exactText(hysteresis)} back inside`;
 }

@@ -54,7 +54,7 @@ export class RateDetector implements Detector<RateState> {
       if (last.start - time < span) return CALM;
       slots.length = 0;
     }
-    while (slots.length > 0 && slots[0]!.start < time - span) slots.shift();
+    while (slots.length > 0 && slots[0].start < time - span) slots.shift();
     let rise = 0;
     let fall = 0;
     let riseFrom = time;

@@ -6,7 +6,7 @@ export interface StateCodec<State> {
   create(series: string): State;
   encode(state: State): Uint8Array;
   /** Undefined when the bytes are of a version that is no longer read; the series then starts afresh. */
-  decode(bytes: Uint8Array): State | undefined;
+  decode(bytes: Uint8Array, series: string): State | undefined;
 }
 
 interface Entry<State> {
@@ -36,9 +36,12 @@ export class Consumer<State> {
   private readonly vault: Vault;
   private readonly codec: StateCodec<State>;
   private readonly series = new Map<string, Entry<State>>();
-  private readonly underWay = new Map<Entry<State>, number>();
+  /** Lowest unsaved position of each save under way: not on the disk until it has committed. */
+  private readonly underWay = new Set<{ from: number }>();
   /** Position after the last reading seen. */
   private through: number;
+  /** While a replay runs: the low-watermark that stays in force. */
+  private heldAt: number | undefined;
   /** Readings that were skipped because the state included them. */
   skipped = 0;
 
@@ -56,7 +59,7 @@ export class Consumer<State> {
     if (saved === undefined) await vault.commit([{ kind: 'consumer', consumer: id, replayFrom: 1 }]);
     for (const { series: number, position, state: bytes } of saved?.series ?? []) {
       const name = vault.series.name(number);
-      const state = codec.decode(bytes);
+      const state = name === undefined ? undefined : codec.decode(bytes, name);
       if (name === undefined || state === undefined) continue;
       consumer.series.set(name, { number, state, position, unsavedFrom: 0, savedAt: 0 });
     }
@@ -70,7 +73,13 @@ export class Consumer<State> {
     let entry = this.series.get(reading.series);
     if (entry === undefined) {
       const { series } = reading;
-      entry = { number: this.vault.series.number(series), state: this.codec.create(series), position: 0, unsavedFrom: 0, savedAt: 0 };
+      entry = {
+        number: this.vault.series.number(series),
+        state: this.codec.create(series),
+        position: 0,
+        unsavedFrom: 0,
+        savedAt: 0,
+      };
       this.series.set(series, entry);
     }
     if (position <= entry.position) {
@@ -117,21 +126,38 @@ export class Consumer<State> {
       entry.savedAt = now;
     }
     changes.push({ kind: 'consumer', consumer: this.id, replayFrom: this.lowWatermark() });
-    for (const [entry, from] of saving) if (from !== 0) this.underWay.set(entry, Math.min(from, this.underWay.get(entry) ?? from));
-    const settle = (): void => {
-      for (const [entry] of saving) this.underWay.delete(entry);
-    };
+    let from = Number.POSITIVE_INFINITY;
+    for (const [, unsavedFrom] of saving) if (unsavedFrom !== 0 && unsavedFrom < from) from = unsavedFrom;
+    // Each save counts for itself: a later save of the same series that commits must not vouch for this one.
+    const own = { from };
+    this.underWay.add(own);
     return {
       changes,
-      committed: settle,
+      committed: () => {
+        this.underWay.delete(own);
+      },
       failed: () => {
-        settle();
-        for (const [entry, from, savedAt] of saving) {
-          if (from !== 0) entry.unsavedFrom = entry.unsavedFrom === 0 ? from : Math.min(entry.unsavedFrom, from);
+        this.underWay.delete(own);
+        for (const [entry, unsavedFrom, savedAt] of saving) {
+          if (unsavedFrom !== 0)
+            entry.unsavedFrom = entry.unsavedFrom === 0 ? unsavedFrom : Math.min(entry.unsavedFrom, unsavedFrom);
           entry.savedAt = savedAt;
         }
       },
     };
+  }
+
+  /**
+   * Keeps the low-watermark where it is until `release`. Several doors replay at their own pace: what one has yet to bring
+   * may lie below what another has brought, and nobody else remembers that it was not seen.
+   */
+  hold(): void {
+    this.heldAt ??= this.lowWatermark();
+  }
+
+  /** The replays are over: from here on what has been seen and saved need not be read again. */
+  release(): void {
+    this.heldAt = undefined;
   }
 
   /** Names of unsaved series whose last save is at least `intervalMs` ago, longest waiting first, at most `limit`. */
@@ -145,11 +171,11 @@ export class Consumer<State> {
   }
 
   private lowWatermark(): number {
-    let lowest = this.through;
+    let lowest = this.heldAt ?? this.through;
     for (const entry of this.series.values()) {
       if (entry.unsavedFrom !== 0 && entry.unsavedFrom < lowest) lowest = entry.unsavedFrom;
     }
-    for (const from of this.underWay.values()) if (from < lowest) lowest = from;
+    for (const { from } of this.underWay) if (from < lowest) lowest = from;
     return lowest;
   }
 }

@@ -85,7 +85,8 @@ export class AutoDetector implements Detector<AutoState> {
       if (state.levelDecades > decades) [decades, measure] = [state.levelDecades, 'level'];
       if (state.spreadDecades > decades) [decades, measure] = [state.spreadDecades, 'spread'];
     }
-    if (decades - this.threshold >= STAY_OPEN) this.hold(state, reading, decades - this.threshold, measure, before, time);
+    if (decades - this.threshold >= STAY_OPEN)
+      this.hold(state, reading, decades - this.threshold, measure, before, time);
     return this.verdict(state, decades - this.threshold, time);
   }
 
@@ -104,13 +105,13 @@ export class AutoDetector implements Detector<AutoState> {
       remember(s, time);
     }
     s.until = time + Math.max(CALM_SECONDS, CALM_INTERVALS * s.interval);
-    if (decades > s.episodePeaks[s.episode]!) s.episodePeaks[s.episode] = Math.min(decades, HIGHEST_PEAK);
+    if (decades > s.episodePeaks[s.episode]) s.episodePeaks[s.episode] = Math.min(decades, HIGHEST_PEAK);
     const worse = fresh || decades > s.peak || !s.shown;
     if (!worse || decades < s.required) return;
     s.shown = true;
     s.peak = Math.min(decades, HIGHEST_PEAK);
     s.peakAt = time;
-    explain(s, reading, measure, before);
+    explain(s, reading, measure, s.value, before);
   }
 
   private verdict(state: AutoState, decades: number, time: number): Verdict {
@@ -183,10 +184,10 @@ function requiredOf(s: AutoState, time: number): number {
   const remembered = Math.max(0, s.peak - FADE * (time - s.peakAt));
   const peaks: number[] = [];
   for (const [i, start] of s.episodes.entries())
-    if (start > 0 && time - start < HABIT_SECONDS) peaks.push(s.episodePeaks[i]!);
+    if (start > 0 && time - start < HABIT_SECONDS) peaks.push(s.episodePeaks[i]);
   if (peaks.length < HABIT_TIMES) return remembered;
   peaks.sort((a, b) => b - a);
-  return Math.max(remembered, peaks[HABIT_TIMES - 1]! + HABIT_MARGIN);
+  return Math.max(remembered, peaks[HABIT_TIMES - 1] + HABIT_MARGIN);
 }
 
 /** Notes the start of an episode in the place of the oldest one. */

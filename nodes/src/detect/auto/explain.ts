@@ -8,8 +8,7 @@ import { medianOfNewest } from './sorted-window.ts';
 const BAND = 3;
 
 /** Writes into the state why the alarm is open, in a technician's words, and the range that was expected. */
-export function explain(s: AutoState, reading: Reading, measure: Measure, before: number): void {
-  const value = reading.value as number;
+export function explain(s: AutoState, reading: Reading, measure: Measure, value: number, before: number): void {
   const slow = measure === 'level';
   const middle = slow ? s.longMedian : s.median;
   const band = BAND * finite(scaleFloor(s, slow ? s.longScale : s.scale), value);

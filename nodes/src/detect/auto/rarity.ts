@@ -20,7 +20,7 @@ export interface Rarity {
 /** Width of a bin: 10 % of a ratio, finer than the tail needs. */
 const BIN = 0.1;
 /** Up to a ratio of e^9.6 = 15,000; what lies beyond goes into the last bin. */
-const BINS = 96;
+export const BINS = 96;
 /** The tail begins where 10 % of the blocks lie beyond: enough of them to measure, few enough to be a tail. */
 const TAIL = 0.1;
 /** Before the series has a past it is taken to be wild: blocks that this many are worth, so that ten days of hours outweigh them. */
@@ -94,15 +94,15 @@ export function learn(rarity: Rarity, surprise: number, time: number, perSeconds
 
 function add(rarity: Rarity, bin: number, weight: number): void {
   const at = Math.max(0, Math.min(BINS - 1, bin));
-  rarity.bins[at]! += weight;
+  rarity.bins[at] += weight;
   rarity.total += weight;
 }
 
 function fade(rarity: Rarity, factor: number): void {
   let total = 0;
   for (let bin = 0; bin < BINS; bin++) {
-    rarity.bins[bin]! *= factor;
-    total += rarity.bins[bin]!;
+    rarity.bins[bin] *= factor;
+    total += rarity.bins[bin];
   }
   rarity.total = total;
 }
@@ -116,8 +116,8 @@ function fit(rarity: Rarity): void {
   let bin = BINS;
   while (bin > least && beyond < wanted) {
     bin--;
-    beyond += bins[bin]!;
-    sum += bins[bin]! * (bin + 0.5);
+    beyond += bins[bin];
+    sum += bins[bin] * (bin + 0.5);
   }
   rarity.quantile = bin * BIN;
   // One block more than were seen: a tail that nobody has reached is not impossible (Laplace's rule of succession).

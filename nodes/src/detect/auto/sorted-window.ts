@@ -14,7 +14,7 @@ export function emptyWindow(size: number): SortedWindow {
 /** The window that these values (oldest first) would have left behind; `size` as at its creation. */
 export function windowOf(values: ArrayLike<number>, size: number): SortedWindow {
   const window = emptyWindow(size);
-  for (let i = Math.max(0, values.length - size); i < values.length; i++) insert(window, values[i]!);
+  for (let i = Math.max(0, values.length - size); i < values.length; i++) insert(window, values[i]);
   return window;
 }
 
@@ -22,7 +22,7 @@ export function windowOf(values: ArrayLike<number>, size: number): SortedWindow 
 export function valuesOf(window: SortedWindow): Float64Array {
   const { ring, next, count } = window;
   const values = new Float64Array(count);
-  for (let i = 0; i < count; i++) values[i] = ring[(next - count + i + ring.length) % ring.length]!;
+  for (let i = 0; i < count; i++) values[i] = ring[(next - count + i + ring.length) % ring.length];
   return values;
 }
 
@@ -33,10 +33,10 @@ export function insert(window: SortedWindow, value: number): void {
   if (window.count < ring.length) {
     i = window.count++;
   } else {
-    i = indexOf(sorted, window.count, ring[window.next]!);
-    for (; i < window.count - 1 && sorted[i + 1]! < value; i++) sorted[i] = sorted[i + 1]!;
+    i = indexOf(sorted, window.count, ring[window.next]);
+    for (; i < window.count - 1 && sorted[i + 1] < value; i++) sorted[i] = sorted[i + 1];
   }
-  for (; i > 0 && sorted[i - 1]! > value; i--) sorted[i] = sorted[i - 1]!;
+  for (; i > 0 && sorted[i - 1] > value; i--) sorted[i] = sorted[i - 1];
   sorted[i] = value;
   ring[window.next] = value;
   window.next = window.next + 1 === ring.length ? 0 : window.next + 1;
@@ -46,8 +46,8 @@ export function insert(window: SortedWindow, value: number): void {
 export function quantileOf(window: SortedWindow, q: number): number {
   const place = q * (window.count - 1);
   const below = Math.floor(place);
-  const low = window.sorted[below]!;
-  const high = window.sorted[Math.min(below + 1, window.count - 1)]!;
+  const low = window.sorted[below];
+  const high = window.sorted[Math.min(below + 1, window.count - 1)];
   return low + (place - below) * (high - low);
 }
 
@@ -55,13 +55,13 @@ export function quantileOf(window: SortedWindow, q: number): number {
 export function medianOfNewest(window: SortedWindow, n: number): number {
   const few = Math.min(n, window.count);
   for (let i = 0; i < few; i++) {
-    const value = window.ring[(window.next - 1 - i + window.ring.length) % window.ring.length]!;
+    const value = window.ring[(window.next - 1 - i + window.ring.length) % window.ring.length];
     let k = i;
-    for (; k > 0 && scratch[k - 1]! > value; k--) scratch[k] = scratch[k - 1]!;
+    for (; k > 0 && scratch[k - 1] > value; k--) scratch[k] = scratch[k - 1];
     scratch[k] = value;
   }
   const half = few >> 1;
-  return few % 2 === 1 ? scratch[half]! : (scratch[half - 1]! + scratch[half]!) / 2;
+  return few % 2 === 1 ? scratch[half] : (scratch[half - 1] + scratch[half]) / 2;
 }
 
 const scratch = new Float64Array(9);
@@ -71,7 +71,7 @@ function indexOf(sorted: Float64Array, count: number, value: number): number {
   let high = count - 1;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (sorted[middle]! < value) low = middle + 1;
+    if (sorted[middle] < value) low = middle + 1;
     else high = middle;
   }
   return low;

@@ -7,7 +7,7 @@ export const SHORT_SIZE = 40;
 export const LONG_SIZE = 96;
 
 /** Episodes that are remembered: enough to see a habit. */
-const EPISODES = 8;
+export const EPISODES = 8;
 
 /** What `auto` remembers of a series; about 5 KB. Times are epoch seconds. */
 export interface AutoState {
