@@ -1,0 +1,226 @@
+import { TideError } from '@tidegate/nodes/node';
+import type { Database } from 'better-sqlite3';
+
+import { storing } from './sqlite-errors.ts';
+import type { SqliteRegistry } from './sqlite-registry.ts';
+import {
+  MAX_SET_ASIDE,
+  type AlertRecord,
+  type CatalogueRecord,
+  type MergeOutcome,
+  type MergeRecord,
+  type Merging,
+  type PartRecord,
+  type PoisonRecord,
+  type ReceiptRecord,
+} from './store.ts';
+
+/** Joins records into the grow-only sets, in SQLite. */
+export class SqliteMerge implements Merging {
+  private readonly db: Database;
+  private readonly registry: SqliteRegistry;
+  private readonly statements: ReturnType<typeof prepare>;
+  private readonly purposes = new Map<string, number>();
+
+  constructor(db: Database, registry: SqliteRegistry) {
+    this.db = db;
+    this.registry = registry;
+    this.statements = prepare(db);
+  }
+
+  merge(records: readonly MergeRecord[], now: number): Promise<MergeOutcome> {
+    const join = this.db.transaction((): MergeOutcome => {
+      const outcome: MergeOutcome = { inserted: 0, duplicates: 0, forks: 0 };
+      const newParts = new Map<number, number>();
+      for (const record of records) {
+        if (record.kind === 'part') {
+          if (this.joinPart(record, outcome, now)) add(newParts, record.gatewayId, 1);
+        } else if (record.kind === 'catalogue') this.joinLine(record, outcome);
+        else if (record.kind === 'receipt') this.enterReceipt(record, now);
+        else if (record.kind === 'poison') this.setAside(record, now);
+        else if (record.kind === 'alert') this.joinAlert(record, outcome, now);
+        else this.statements.seen.run(now, record.gatewayId);
+      }
+      for (const [gatewayId, count] of newParts) this.statements.countParts.run(count, gatewayId);
+      return outcome;
+    });
+    return storing(() => {
+      try {
+        return join.immediate();
+      } catch (error) {
+        // Ids that the rolled-back transaction gave out are free again.
+        this.purposes.clear();
+        this.registry.forgetStreams();
+        throw error;
+      }
+    });
+  }
+
+  private joinPart(record: PartRecord, outcome: MergeOutcome, now: number): boolean {
+    const purposeId = this.purposeId(record.purpose);
+    const { gatewayId, incarnationId, series, resolution, windowStart, part, first, last } = record;
+    const key = [gatewayId, incarnationId, purposeId, series, resolution, windowStart, part];
+    const firstText = typeof first?.value === 'string' ? first.value : null;
+    const lastText = typeof last?.value === 'string' ? last.value : null;
+    const { changes } = this.statements.part.run(
+      ...key,
+      record.count,
+      record.numeric,
+      record.sum,
+      record.squares,
+      record.min,
+      record.max,
+      first?.time ?? null,
+      firstText === null ? (first?.value ?? null) : null,
+      firstText,
+      last?.time ?? null,
+      lastText === null ? (last?.value ?? null) : null,
+      lastText,
+      record.anomalies,
+      record.uncertain,
+      record.bad,
+      record.summary,
+      record.digest,
+    );
+    if (changes === 1) {
+      outcome.inserted++;
+      return true;
+    }
+    // SQLite has one writer: nobody can have come between the insert that found the key taken and this look at it.
+    const there = this.statements.partDigest.get(...key)!;
+    if (there.equals(record.digest)) outcome.duplicates++;
+    else {
+      const name = `${record.purpose}/${resolution} incarnation ${incarnationId} series ${series} window ${windowStart} part ${part}`;
+      this.fork(gatewayId, 'part', name, record.digest, record.summary, outcome, now);
+    }
+    return false;
+  }
+
+  private joinLine({ gatewayId, incarnationId, block, entry }: CatalogueRecord, outcome: MergeOutcome): void {
+    const { number, name, kind, unit } = entry;
+    const { changes } = this.statements.line.run(gatewayId, incarnationId, number, name, kind, unit ?? null, block);
+    if (changes === 1) outcome.inserted++;
+    else outcome.duplicates++;
+  }
+
+  private enterReceipt({ gatewayId, incarnationId, stream, number, digest }: ReceiptRecord, now: number): void {
+    const streamId = this.registry.streamId(incarnationId, stream);
+    if (this.statements.receipt.run(streamId, number, digest, now).changes === 0) return;
+    // A block that was poison to an older version was counted as arrived then.
+    if (this.statements.unpoison.run(streamId, number).changes === 0) this.statements.arrived.run(streamId, number);
+    else this.statements.uncountPoison.run(gatewayId);
+  }
+
+  private setAside(record: PoisonRecord, now: number): void {
+    const { gatewayId, incarnationId, stream, number, digest, reason, body } = record;
+    const streamId = this.registry.streamId(incarnationId, stream);
+    if (this.statements.countPoison.run(gatewayId, MAX_SET_ASIDE).changes === 0) return;
+    const { changes } = this.statements.poison.run(streamId, number, gatewayId, digest, reason, body, now);
+    if (changes === 1) this.statements.arrived.run(streamId, number);
+    else this.statements.uncountPoison.run(gatewayId);
+  }
+
+  private joinAlert({ gatewayId, alert, body, digest }: AlertRecord, outcome: MergeOutcome, now: number): void {
+    const { id, revision } = alert;
+    const { changes, lastInsertRowid } = this.statements.revision.run(gatewayId, id, revision, now, body, digest);
+    if (changes === 0) {
+      const there = this.statements.revisionDigest.get(gatewayId, id, revision)!;
+      if (there.equals(digest)) outcome.duplicates++;
+      else this.fork(gatewayId, 'alert', `${id} revision ${revision}`, digest, body, outcome, now);
+      return;
+    }
+    outcome.inserted++;
+    this.statements.alert.run(
+      gatewayId,
+      id,
+      revision,
+      lastInsertRowid,
+      alert.series,
+      alert.state,
+      alert.severity,
+      alert.kind,
+      alert.time,
+      alert.closed ?? null,
+      JSON.stringify(alert.value),
+      alert.expected === undefined ? null : JSON.stringify(alert.expected),
+      alert.unit ?? null,
+      alert.text,
+      now,
+    );
+  }
+
+  private fork(
+    gatewayId: number,
+    kind: 'part' | 'alert',
+    key: string,
+    digest: Uint8Array,
+    body: Uint8Array,
+    outcome: MergeOutcome,
+    now: number,
+  ): void {
+    outcome.forks++;
+    if (this.statements.fork.run(gatewayId, kind, key, digest, body, now, gatewayId).changes === 1)
+      this.statements.countFork.run(gatewayId);
+  }
+
+  private purposeId(name: string): number {
+    const known = this.purposes.get(name);
+    if (known !== undefined) return known;
+    this.statements.addPurpose.run(name);
+    const id = this.statements.purpose.get(name);
+    if (id === undefined) throw new TideError('bad-record', `purpose ${name} could not be entered`);
+    this.purposes.set(name, id);
+    return id;
+  }
+}
+
+function add(map: Map<number, number>, key: number, count: number): void {
+  map.set(key, (map.get(key) ?? 0) + count);
+}
+
+function prepare(db: Database) {
+  const key =
+    'gateway_id = ? AND incarnation_id = ? AND purpose_id = ? AND series = ? AND resolution = ? AND window_start = ? AND part = ?';
+  return {
+    part: db.prepare(`INSERT INTO parts VALUES (${Array(24).fill('?').join(', ')}) ON CONFLICT DO NOTHING`),
+    partDigest: db.prepare<unknown[], Buffer>(`SELECT digest FROM parts WHERE ${key}`).pluck(),
+    countParts: db.prepare('UPDATE gateways SET parts = parts + ? WHERE id = ?'),
+    line: db.prepare(
+      `INSERT INTO series VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET name = excluded.name,
+         kind = excluded.kind, unit = excluded.unit, block = excluded.block WHERE excluded.block > block`,
+    ),
+    receipt: db.prepare('INSERT INTO receipts VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING'),
+    arrived: db.prepare(
+      `UPDATE streams SET missing = max(0, missing - 1) WHERE id = ? AND ? BETWEEN lowest AND sealed`,
+    ),
+    unpoison: db.prepare('DELETE FROM poison WHERE stream_id = ? AND number = ?'),
+    poison: db.prepare('INSERT INTO poison VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING'),
+    countPoison: db.prepare('UPDATE gateways SET poisoned = poisoned + 1 WHERE id = ? AND poisoned < ?'),
+    uncountPoison: db.prepare('UPDATE gateways SET poisoned = poisoned - 1 WHERE id = ?'),
+    revision: db.prepare(
+      `INSERT INTO alert_revisions (gateway_id, alert_id, revision, committed_at, body, digest)
+       VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+    ),
+    revisionDigest: db
+      .prepare<[number, string, number], Buffer>(
+        'SELECT digest FROM alert_revisions WHERE gateway_id = ? AND alert_id = ? AND revision = ?',
+      )
+      .pluck(),
+    alert: db.prepare(
+      `INSERT INTO alerts VALUES (${Array(15).fill('?').join(', ')}) ON CONFLICT DO UPDATE SET
+         revision = excluded.revision, cursor = excluded.cursor, series = excluded.series, state = excluded.state,
+         severity = excluded.severity, kind = excluded.kind, time = excluded.time, closed = excluded.closed,
+         value = excluded.value, expected = excluded.expected, unit = excluded.unit, text = excluded.text,
+         committed_at = excluded.committed_at
+       WHERE excluded.revision > revision`,
+    ),
+    seen: db.prepare('UPDATE gateways SET last_seen = max(coalesce(last_seen, 0), ?) WHERE id = ?'),
+    fork: db.prepare(
+      `INSERT INTO forks SELECT ?, ?, ?, ?, ?, ?
+       WHERE (SELECT forks FROM gateways WHERE id = ?) < ${MAX_SET_ASIDE} ON CONFLICT DO NOTHING`,
+    ),
+    countFork: db.prepare('UPDATE gateways SET forks = forks + 1 WHERE id = ?'),
+    addPurpose: db.prepare('INSERT INTO purposes (name) VALUES (?) ON CONFLICT DO NOTHING'),
+    purpose: db.prepare<[string], number>('SELECT id FROM purposes WHERE name = ?').pluck(),
+  };
+}

@@ -1,0 +1,230 @@
+import { TideError } from '@tidegate/nodes/node';
+import Database from 'better-sqlite3';
+
+/** Each entry brings a database from the version that is its index to the next; old entries are never changed. */
+const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE tokens (
+    id TEXT PRIMARY KEY,
+    tenant TEXT NOT NULL,
+    gateway TEXT NOT NULL,
+    verifier BLOB NOT NULL,
+    created_at INTEGER NOT NULL,
+    used_at INTEGER,
+    used_by BLOB
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE gateways (
+    id INTEGER PRIMARY KEY,
+    tenant TEXT NOT NULL,
+    name TEXT NOT NULL,
+    sign_key BLOB NOT NULL,
+    agree_key BLOB NOT NULL,
+    enrolled_at INTEGER NOT NULL,
+    last_seen INTEGER,
+    incarnation_id INTEGER,
+    software TEXT,
+    parts INTEGER NOT NULL DEFAULT 0,
+    forks INTEGER NOT NULL DEFAULT 0,
+    poisoned INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (tenant, name)
+  ) STRICT;
+
+  CREATE TABLE incarnations (
+    id INTEGER PRIMARY KEY,
+    gateway_id INTEGER NOT NULL REFERENCES gateways (id),
+    incarnation BLOB NOT NULL,
+    first_seen INTEGER NOT NULL,
+    hello_number INTEGER NOT NULL DEFAULT -1,
+    UNIQUE (gateway_id, incarnation)
+  ) STRICT;
+
+  CREATE TABLE purposes (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+
+  -- lowest, sealed and missing are what the newest HELLO claimed and what of it has not arrived.
+  CREATE TABLE streams (
+    id INTEGER PRIMARY KEY,
+    incarnation_id INTEGER NOT NULL REFERENCES incarnations (id),
+    name TEXT NOT NULL,
+    lowest INTEGER,
+    sealed INTEGER,
+    missing INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (incarnation_id, name)
+  ) STRICT;
+
+  CREATE TABLE series (
+    gateway_id INTEGER NOT NULL,
+    incarnation_id INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    unit TEXT,
+    block INTEGER NOT NULL,
+    PRIMARY KEY (gateway_id, incarnation_id, number)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX series_by_name ON series (gateway_id, name);
+
+  CREATE TABLE parts (
+    gateway_id INTEGER NOT NULL,
+    incarnation_id INTEGER NOT NULL,
+    purpose_id INTEGER NOT NULL,
+    series INTEGER NOT NULL,
+    resolution INTEGER NOT NULL,
+    window_start INTEGER NOT NULL,
+    part INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    numbers INTEGER NOT NULL,
+    sum TEXT NOT NULL,
+    squares TEXT NOT NULL,
+    min REAL,
+    max REAL,
+    first_time INTEGER,
+    first_number REAL,
+    first_text TEXT,
+    last_time INTEGER,
+    last_number REAL,
+    last_text TEXT,
+    anomalies INTEGER NOT NULL,
+    uncertain INTEGER NOT NULL,
+    bad INTEGER NOT NULL,
+    summary BLOB NOT NULL,
+    digest BLOB NOT NULL,
+    PRIMARY KEY (gateway_id, incarnation_id, purpose_id, series, resolution, window_start, part)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE receipts (
+    stream_id INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    committed_at INTEGER NOT NULL,
+    PRIMARY KEY (stream_id, number)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE poison (
+    stream_id INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    gateway_id INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    reason TEXT NOT NULL,
+    body BLOB NOT NULL,
+    seen_at INTEGER NOT NULL,
+    PRIMARY KEY (stream_id, number)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX poison_by_gateway ON poison (gateway_id, seen_at);
+
+  CREATE TABLE alert_revisions (
+    cursor INTEGER PRIMARY KEY AUTOINCREMENT,
+    gateway_id INTEGER NOT NULL,
+    alert_id TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    committed_at INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    digest BLOB NOT NULL,
+    UNIQUE (gateway_id, alert_id, revision)
+  ) STRICT;
+
+  CREATE TABLE alerts (
+    gateway_id INTEGER NOT NULL,
+    alert_id TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    cursor INTEGER NOT NULL,
+    series TEXT NOT NULL,
+    state TEXT NOT NULL,
+    severity TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    time INTEGER NOT NULL,
+    closed INTEGER,
+    value TEXT NOT NULL,
+    expected TEXT,
+    unit TEXT,
+    text TEXT NOT NULL,
+    committed_at INTEGER NOT NULL,
+    PRIMARY KEY (gateway_id, alert_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE UNIQUE INDEX alerts_by_cursor ON alerts (cursor);
+  CREATE INDEX alerts_by_time ON alerts (time, cursor);
+  CREATE INDEX alerts_by_gateway ON alerts (gateway_id, time, cursor);
+  CREATE INDEX alerts_open ON alerts (gateway_id) WHERE state = 'open';
+
+  CREATE TABLE documents (
+    gateway_id INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    wall INTEGER NOT NULL,
+    counter INTEGER NOT NULL,
+    writer TEXT NOT NULL,
+    applied INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (gateway_id, key)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE forks (
+    gateway_id INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    key TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    body BLOB NOT NULL,
+    seen_at INTEGER NOT NULL,
+    PRIMARY KEY (gateway_id, kind, key, digest)
+  ) STRICT, WITHOUT ROWID;
+
+  -- For people with SQL and dashboards: one row for each part, with names.
+  CREATE VIEW series_parts AS
+    SELECT gateways.tenant, gateways.name AS gateway, series.name AS series, series.unit, series.kind,
+      purposes.name AS purpose, parts.resolution, parts.window_start, parts.incarnation_id, parts.part,
+      parts.count, parts.numbers, parts.sum, parts.squares, parts.min, parts.max,
+      parts.first_time, parts.first_number, parts.first_text, parts.last_time, parts.last_number, parts.last_text,
+      parts.anomalies, parts.uncertain, parts.bad
+    FROM parts
+    JOIN gateways ON gateways.id = parts.gateway_id
+    JOIN purposes ON purposes.id = parts.purpose_id
+    JOIN series ON series.gateway_id = parts.gateway_id AND series.incarnation_id = parts.incarnation_id
+      AND series.number = parts.series;
+  `,
+];
+
+export const SCHEMA = MIGRATIONS.length;
+
+/** Opens the database for writing, makes it or brings it up to this version. Throws TideError `newer-database`. */
+export function openForWriting(file: string): Database.Database {
+  const db = new Database(file, { timeout: BUSY_MS });
+  try {
+    db.pragma('journal_mode = WAL');
+    // better-sqlite3 defaults to NORMAL in WAL mode, which loses acknowledged commits when the power goes.
+    db.pragma('synchronous = FULL');
+    db.pragma('cache_size = -32768');
+    db.pragma('temp_store = MEMORY');
+    migrate(db, file);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** A connection that can only read, for answers to people. The database has to be there. */
+export function openForReading(file: string): Database.Database {
+  const db = new Database(file, { readonly: true, fileMustExist: true, timeout: BUSY_MS });
+  db.pragma('cache_size = -16384');
+  db.pragma('temp_store = MEMORY');
+  return db;
+}
+
+const BUSY_MS = 5000;
+
+function migrate(db: Database.Database, file: string): void {
+  const version = (): number => Number(db.pragma('user_version', { simple: true }));
+  if (version() === SCHEMA) return;
+  db.transaction(() => {
+    // Another process may have done it between the look and the lock.
+    const from = version();
+    if (from > SCHEMA)
+      throw new TideError(
+        'newer-database',
+        `${file} has schema ${from}, this program knows up to ${SCHEMA}: start the newer tidegate-cloud that made it`,
+      );
+    for (const step of MIGRATIONS.slice(from)) db.exec(step);
+    db.pragma(`user_version = ${SCHEMA}`);
+  }).immediate();
+}

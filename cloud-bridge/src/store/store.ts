@@ -1,0 +1,264 @@
+import type { Alert } from '@tidegate/nodes/detect';
+import type { CatalogueEntry, PeerKeys, Stamp } from '@tidegate/nodes/sync';
+
+/**
+ * What the cloud keeps, behind one interface for SQLite now and PostgreSQL later. Every promise of a writing call
+ * resolves after the database has committed. Errors are TideErrors: `bad-record` when this data can never be stored,
+ * `store-unavailable` when it may work later. Times are epoch milliseconds.
+ */
+export interface Store extends Registry, Merging, StateStore, StoreReads {
+  close(): Promise<void>;
+}
+
+export interface GatewayIdentity {
+  id: number;
+  tenant: string;
+  name: string;
+  keys: PeerKeys;
+}
+
+export interface NewToken {
+  id: string;
+  tenant: string;
+  gateway: string;
+  /** What a proof is checked with (sync/enrolment); the secret itself is not kept. */
+  verifier: Uint8Array;
+  createdAt: number;
+}
+
+/** Who may speak, and what they say they hold. */
+export interface Registry {
+  addToken(token: NewToken): Promise<void>;
+  token(id: string): Promise<NewToken | undefined>;
+  /**
+   * Registers the keys of a gateway against its token, once. `used`: other keys took the token before, or this gateway
+   * has newer keys by now. The same keys again are `enrolled` again.
+   */
+  enrol(tokenId: string, keys: PeerKeys, now: number): Promise<'enrolled' | 'used'>;
+  gateway(tenant: string, name: string): Promise<GatewayIdentity | undefined>;
+  gatewayById(id: number): Promise<GatewayIdentity | undefined>;
+  /** Id of an incarnation of a gateway; a new one is entered. */
+  incarnation(gatewayId: number, incarnation: Uint8Array, now: number): Promise<number>;
+  /** The incarnation that the newest HELLO named. */
+  currentIncarnation(gatewayId: number): Promise<Uint8Array | undefined>;
+  /** Keeps what a HELLO claims. False for one that is not newer than the last of its incarnation: nothing changes. */
+  hello(report: HelloReport): Promise<boolean>;
+  /** Of the claimed blocks, those whose receipts are here: inclusive ranges, at most 4096 for each stream. */
+  held(incarnationId: number, claims: Record<string, Claim>): Promise<Record<string, [number, number][]>>;
+  /** A setting of this cloud as a whole. */
+  setting(name: string): Promise<string | undefined>;
+  setSetting(name: string, value: string): Promise<void>;
+}
+
+/** Lowest block that waits at the gateway and highest it ever sealed. */
+export interface Claim {
+  lowest: number;
+  sealed: number;
+}
+
+export interface HelloReport {
+  gatewayId: number;
+  incarnationId: number;
+  /** Frame number of the HELLO. */
+  number: number;
+  software: string;
+  streams: Record<string, Claim>;
+  now: number;
+}
+
+/** Streams that one incarnation may have; a stranger stream beyond that is refused with `bad-record`. */
+export const MAX_STREAMS = 256;
+/** Poisonous blocks and forks that are kept for each gateway; more are refused and counted. */
+export const MAX_SET_ASIDE = 1000;
+
+export interface PartRecord {
+  kind: 'part';
+  gatewayId: number;
+  incarnationId: number;
+  purpose: string;
+  /** Number of the series in the gateway's catalogue. */
+  series: number;
+  /** Seconds. */
+  resolution: number;
+  windowStart: number;
+  /** Number of the block that brought it. */
+  part: number;
+  count: number;
+  numeric: number;
+  /** Exact decimals in plain notation. */
+  sum: string;
+  squares: string;
+  min: number | null;
+  max: number | null;
+  first: { time: number; value: number | string } | null;
+  last: { time: number; value: number | string } | null;
+  anomalies: number;
+  uncertain: number;
+  bad: number;
+  /** Canonical encoding (summary/summary-codec) and its SHA-256. */
+  summary: Uint8Array;
+  digest: Uint8Array;
+}
+
+export interface CatalogueRecord {
+  kind: 'catalogue';
+  gatewayId: number;
+  incarnationId: number;
+  /** Block that brought the line: a later block's line wins, in whatever order they arrive. */
+  block: number;
+  entry: CatalogueEntry;
+}
+
+/** Stands for a whole block: all its parts are in this transaction or in earlier ones. */
+export interface ReceiptRecord {
+  kind: 'receipt';
+  gatewayId: number;
+  incarnationId: number;
+  stream: string;
+  number: number;
+  digest: Uint8Array;
+}
+
+export interface PoisonRecord {
+  kind: 'poison';
+  gatewayId: number;
+  incarnationId: number;
+  stream: string;
+  number: number;
+  digest: Uint8Array;
+  reason: string;
+  body: Uint8Array;
+}
+
+export interface AlertRecord {
+  kind: 'alert';
+  gatewayId: number;
+  alert: Alert;
+  body: Uint8Array;
+  digest: Uint8Array;
+}
+
+/** The gateway gave a sign of life. */
+export interface SeenRecord {
+  kind: 'seen';
+  gatewayId: number;
+}
+
+export type MergeRecord = PartRecord | CatalogueRecord | ReceiptRecord | PoisonRecord | AlertRecord | SeenRecord;
+
+export interface MergeOutcome {
+  /** Parts, catalogue lines, alerts that were not there before. */
+  inserted: number;
+  /** Already there, byte for byte. */
+  duplicates: number;
+  /** The same key with other bytes: the first stays, the other is set aside in `forks`. */
+  forks: number;
+}
+
+export interface Merging {
+  /** Joins all records in one transaction, by union: order and repetition change nothing. */
+  merge(records: readonly MergeRecord[], now: number): Promise<MergeOutcome>;
+}
+
+export interface StoredDocument {
+  key: string;
+  value: unknown;
+  stamp: Stamp;
+  applied: boolean;
+}
+
+/** Documents for gateways: last writer wins by stamp. */
+export interface StateStore {
+  /** Puts a document; `stampAfter` gets the newest stamp ever seen here. `too-many` beyond `MAX_DOCUMENTS`. */
+  putDocument(
+    gatewayId: number,
+    key: string,
+    value: unknown,
+    stampAfter: (newest: Stamp | undefined) => Stamp,
+  ): Promise<StoredDocument>;
+  documents(gatewayId: number): Promise<StoredDocument[]>;
+  /** Keeps which versions are in force at the gateway, and learns how far clocks elsewhere have gone. True when a mark changed. */
+  markApplied(gatewayId: number, applied: Record<string, Stamp>): Promise<boolean>;
+}
+
+/** Documents of one gateway. */
+export const MAX_DOCUMENTS = 1024;
+
+export interface GatewayFacts {
+  id: number;
+  tenant: string;
+  name: string;
+  lastSeen: number | null;
+  enrolledAt: number;
+  incarnation: Uint8Array | null;
+  software: string | null;
+  series: number;
+  parts: number;
+  blocksMissing: number;
+  openAlerts: number;
+  forks: number;
+}
+
+export interface SeriesFacts {
+  name: string;
+  kind: 'number' | 'boolean' | 'string';
+  unit: string | null;
+  resolutions: number[];
+  firstWindow: number | null;
+  lastWindow: number | null;
+  last: { time: number; value: number | string } | null;
+}
+
+export interface WindowQuery {
+  gatewayId: number;
+  series: string;
+  purpose: string;
+  resolution: number;
+  /** Window starts: from <= start < to. */
+  from: number;
+  to: number;
+  /** Windows, not parts. */
+  limit: number;
+}
+
+export interface WindowParts {
+  windowStart: number;
+  /** Canonical encodings, ordered by incarnation and part. */
+  summaries: Uint8Array[];
+}
+
+export interface AlertFacts {
+  tenant: string;
+  gateway: string;
+  alert: Alert;
+  committedAt: number;
+  cursor: number;
+}
+
+export interface ForkFacts {
+  kind: 'part' | 'alert';
+  key: string;
+  seenAt: number;
+}
+
+export interface PoisonFacts {
+  stream: string;
+  number: number;
+  reason: string;
+  seenAt: number;
+}
+
+export interface StoreReads {
+  gateways(): Promise<GatewayFacts[]>;
+  /** Named series of a gateway over all its incarnations, in order of name. */
+  series(gatewayId: number, purpose: string): Promise<SeriesFacts[]>;
+  hasSeries(gatewayId: number, name: string): Promise<boolean>;
+  /** Windows ascending; `next` is the start of the first window left out. */
+  windows(query: WindowQuery): Promise<{ windows: WindowParts[]; next: number | null }>;
+  /** Newest revision of each alert: after a cursor in order of commit, without one newest first. */
+  alerts(query: { since?: number; gatewayId?: number; limit: number }): Promise<AlertFacts[]>;
+  /** Highest cursor given out so far, 0 when none. */
+  alertCursor(): Promise<number>;
+  forks(gatewayId: number): Promise<ForkFacts[]>;
+  poison(gatewayId: number): Promise<PoisonFacts[]>;
+}
