@@ -1,0 +1,106 @@
+import type { SummaryView } from '../api/contract.ts';
+import type { Interval } from './ranges.ts';
+
+type Column = (number | null)[];
+
+/** Columns of a chart: `x` in epoch seconds at the middle of each window; null stands where nothing was measured. */
+export interface ChartData {
+  x: number[];
+  mean: Column;
+  min: Column;
+  max: Column;
+  p10: Column;
+  p90: Column;
+}
+
+/** Windows as columns. Where windows are missing a row of nulls breaks every line, so none is drawn across the gap. */
+export function chartData(windows: readonly SummaryView[], resolution: number): ChartData {
+  const data: ChartData = { x: [], mean: [], min: [], max: [], p10: [], p90: [] };
+  let end: number | null = null;
+  for (const window of windows) {
+    const start = window.windowStart / 1000;
+    if (end !== null && start > end) push(data, (end + start) / 2, null);
+    push(data, start + resolution / 2, window);
+    end = start + resolution;
+  }
+  return data;
+}
+
+function push(data: ChartData, x: number, window: SummaryView | null): void {
+  data.x.push(x);
+  for (const column of ['mean', 'min', 'max', 'p10', 'p90'] as const) data[column].push(window?.[column] ?? null);
+}
+
+/** Rows whose neighbours are both empty: a line cannot show them, so they get a dot. */
+export function lonelyPoints(column: ArrayLike<number | null | undefined>): number[] {
+  const lonely: number[] = [];
+  for (let i = 0; i < column.length; i++) {
+    if (column[i] != null && column[i - 1] == null && column[i + 1] == null) lonely.push(i);
+  }
+  return lonely;
+}
+
+/** Older windows with newer answers laid over them (a late reading changes a window), ascending, none before `from`. */
+export function mergeWindows(
+  older: readonly SummaryView[],
+  newer: readonly SummaryView[],
+  from: number,
+): SummaryView[] {
+  const byStart = new Map<number, SummaryView>();
+  for (const window of [...older, ...newer]) if (window.windowStart >= from) byStart.set(window.windowStart, window);
+  return [...byStart.values()].toSorted((a, b) => a.windowStart - b.windowStart);
+}
+
+export interface Overall {
+  count: number;
+  mean: number | null;
+  min: number | null;
+  max: number | null;
+  anomalies: number;
+  uncertain: number;
+  bad: number;
+}
+
+/** What all windows together say, for reading by a person (the exact fold is the cloud's own `total`). */
+export function overall(windows: readonly SummaryView[]): Overall {
+  const all: Overall = { count: 0, mean: null, min: null, max: null, anomalies: 0, uncertain: 0, bad: 0 };
+  let numeric = 0;
+  let weighted = 0;
+  for (const window of windows) {
+    all.count += window.count;
+    all.anomalies += window.anomalies;
+    all.uncertain += window.uncertain;
+    all.bad += window.bad;
+    if (window.mean === null) continue;
+    numeric += window.numeric;
+    weighted += window.mean * window.numeric;
+    if (window.min !== null) all.min = Math.min(all.min ?? window.min, window.min);
+    if (window.max !== null) all.max = Math.max(all.max ?? window.max, window.max);
+  }
+  if (numeric > 0) all.mean = weighted / numeric;
+  return all;
+}
+
+/**
+ * Stretches of the interval, epoch milliseconds, for which there ought to be windows and are none: the series had begun
+ * before, and newer windows have come.
+ */
+export function gapsOf(
+  windows: readonly SummaryView[],
+  resolution: number,
+  interval: Interval,
+  extent: { firstWindow: number | null; lastWindow: number | null },
+): Interval[] {
+  const { firstWindow, lastWindow } = extent;
+  if (firstWindow === null || lastWindow === null) return [];
+  const length = resolution * 1000;
+  const gaps: Interval[] = [];
+  let covered = Math.max(interval.from, firstWindow);
+  for (const { windowStart } of windows) {
+    if (windowStart > covered) gaps.push({ from: covered, to: windowStart });
+    covered = Math.max(covered, windowStart + length);
+  }
+  const end = Math.min(interval.to, Math.floor(lastWindow / length) * length);
+  if (end > covered) gaps.push({ from: covered, to: end });
+  return gaps;
+}

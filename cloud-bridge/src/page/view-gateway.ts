@@ -1,0 +1,137 @@
+import type { VNode } from 'preact';
+import { useState } from 'preact/hooks';
+
+import type { GatewaysAnswer, GatewayView, SeriesView } from '../api/contract.ts';
+import { AlertList } from './alert-list.ts';
+import { fetchAlerts, fetchSeries } from './api.ts';
+import * as format from './format.ts';
+import { html, textOf } from './html.ts';
+import { useLoad, type Loaded } from './load.ts';
+import { Ago, Figure, Problem, SeriesName, Title, Waiting } from './parts.ts';
+import { hrefOf } from './route.ts';
+import { SetPoints } from './set-points.ts';
+import { Sparkline } from './sparkline.ts';
+import { Presence, Troubles } from './view-fleet.ts';
+
+const SHOWN_ALERTS = 20;
+
+/** One gateway: its series, its alerts, its set-points. */
+export function OneGatewayView({ gateway, fleet }: { gateway: string; fleet: Loaded<GatewaysAnswer> }): VNode {
+  const series = useLoad(
+    (signal) => fetchSeries(gateway, signal),
+    [gateway],
+    (change) => (change.kind === 'series' || change.kind === 'parts') && isAbout(change, gateway),
+  );
+  const alerts = useLoad(
+    (signal) => fetchAlerts({ gateway, limit: SHOWN_ALERTS }, signal),
+    [gateway],
+    (change) => change.kind === 'alerts' && isAbout(change, gateway),
+  );
+  const own = fleet.data?.gateways.find((one) => one.gateway === gateway);
+  const list = series.data?.series ?? [];
+  const troubled = new Set((alerts.data?.alerts ?? []).filter((one) => one.state === 'open').map((one) => one.series));
+  return html`<main>
+    <nav class="crumbs" aria-label="Where you are"><a href=${hrefOf({ view: 'fleet' })}>Fleet</a></nav>
+    <div class="view-head">
+      <${Title}>${gateway}<//>
+      ${own && html`<${Presence} gateway=${own} />`}
+    </div>
+    ${fleet.error && html`<${Problem} doing="Loading the gateway" reason=${fleet.error} retry=${fleet.reload} />`}
+    ${fleet.data && !own && html`<p class="empty">No gateway of this name is enrolled.</p>`}
+    ${own && html`<${Facts} gateway=${own} series=${list} />`} ${own && html`<${Troubles} gateway=${own} />`}
+    <section aria-labelledby="series">
+      <h2 id="series">Series</h2>
+      ${series.error && html`<${Problem} doing="Loading the series" reason=${series.error} retry=${series.reload} />`}
+      ${!series.data && !series.error && html`<${Waiting} what="Loading the series" />`}
+      ${series.data && list.length === 0 && html`<${NoSeries} />`}
+      ${list.length > 0 && html`<${SeriesGrid} gateway=${gateway} series=${list} troubled=${troubled} />`}
+    </section>
+    <div class="two">
+      <section aria-labelledby="alerts">
+        <h2 id="alerts">Alerts</h2>
+        ${alerts.error && html`<${Problem} doing="Loading the alerts" reason=${alerts.error} retry=${alerts.reload} />`}
+        ${alerts.data?.alerts.length === 0 && html`<p class="empty">None so far.</p>`}
+        ${alerts.data && html`<${AlertList} alerts=${alerts.data.alerts} gatewayShown=${false} />`}
+      </section>
+      <${SetPoints} gateway=${gateway} />
+    </div>
+  </main>`;
+}
+
+const isAbout = (change: { gateway: string | null }, gateway: string): boolean =>
+  change.gateway === null || change.gateway === gateway;
+
+function Facts({ gateway, series }: { gateway: GatewayView; series: readonly SeriesView[] }): VNode {
+  const newest = Math.max(...series.map(({ lastTime }) => lastTime ?? Number.NEGATIVE_INFINITY));
+  return html`<dl class="figures">
+    <${Figure} label="Series" value=${format.count(gateway.series)} />
+    <${Figure}
+      label="Open alerts"
+      value=${format.count(gateway.openAlerts)}
+      tone=${gateway.openAlerts > 0 ? 'bad' : 'good'}
+    />
+    <${Figure}
+      label="Backlog"
+      value=${gateway.blocksMissing === 0 ? 'none' : format.plural(gateway.blocksMissing, 'block', 'blocks')}
+      note=${gateway.blocksMissing === 0 ? 'up to date' : 'catching up'}
+      tone=${gateway.blocksMissing === 0 ? 'good' : 'warn'}
+    />
+    <${Figure} label="Newest value" value=${Number.isFinite(newest) ? html`<${Ago} at=${newest} />` : 'none'} />
+    <${Figure} label="Summaries stored" value=${format.count(gateway.parts)} note=${gateway.software ?? undefined} />
+  </dl>`;
+}
+
+function SeriesGrid(props: { gateway: string; series: readonly SeriesView[]; troubled: ReadonlySet<string> }): VNode {
+  const [wanted, setWanted] = useState('');
+  const words = wanted.toLowerCase().split(/\s+/);
+  const shown = props.series.filter(({ series }) => words.every((word) => series.toLowerCase().includes(word)));
+  return html`<div>
+    <form class="filters" role="search" onSubmit=${(event: Event) => event.preventDefault()}>
+      <label>
+        <span>Containing</span>
+        <input
+          type="search"
+          value=${wanted}
+          placeholder="part of the name, e.g. pump temp"
+          onInput=${(event: Event) => setWanted(textOf(event))}
+        />
+      </label>
+      <p class="filter-note" role="status">
+        ${shown.length === props.series.length ? format.plural(shown.length, 'series', 'series') : `${format.count(shown.length)} of ${format.count(props.series.length)} series`}
+      </p>
+    </form>
+    <ul class="tiles">
+      ${shown.map(
+        (one) =>
+          html`<${SeriesTile}
+            key=${one.series}
+            gateway=${props.gateway}
+            series=${one}
+            open=${props.troubled.has(one.series)}
+          />`,
+      )}
+    </ul>
+  </div>`;
+}
+
+function SeriesTile({ gateway, series, open }: { gateway: string; series: SeriesView; open: boolean }): VNode {
+  const address = hrefOf({ view: 'series', gateway, series: series.series, range: { span: 'auto' } });
+  return html`<li class=${open ? 'tile open' : 'tile'}>
+    <a href=${address}>
+      <${SeriesName} series=${series.series} />
+      <span class="tile-value">${format.value(series.lastValue, series.unit, series.kind)}</span>
+      ${open && html`<span class="tile-alert">alert</span>`}
+      <${Sparkline} gateway=${gateway} series=${series} />
+    </a>
+  </li>`;
+}
+
+function NoSeries(): VNode {
+  return html`<div class="calm">
+    <h3>Nothing has arrived yet</h3>
+    <p>
+      A series appears when its first window closes on the gateway and has been sent. Only series with a grant leave the
+      site: ask the gateway's operator which ones have one.
+    </p>
+  </div>`;
+}

@@ -1,0 +1,48 @@
+import type { VNode } from 'preact';
+import { useState } from 'preact/hooks';
+
+import type { SeriesView, SummaryView } from '../api/contract.ts';
+import * as format from './format.ts';
+import { html } from './html.ts';
+
+const MOST_ROWS = 200;
+
+/** The windows of the chart as a table, newest first: for who does not see the chart, and for exact figures. */
+export function WindowTable(props: { windows: readonly SummaryView[]; series: SeriesView; resolution: number }): VNode {
+  const words = props.series.kind === 'string';
+  const [open, setOpen] = useState(words);
+  const rows = open ? props.windows.slice(-MOST_ROWS).toReversed() : [];
+  return html`<details
+    class="windows"
+    open=${open}
+    onToggle=${(event: Event) => setOpen(event.target instanceof HTMLDetailsElement && event.target.open)}
+  >
+    <summary>Windows as a table</summary>
+    <div class="scroll" tabindex="0" role="region" aria-label="Windows">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">From</th>
+            <th scope="col">Readings</th>
+            ${!words && ['Mean', 'Min', 'p10', 'p50', 'p90', 'Max'].map((name) => html`<th scope="col">${name}</th>`)}
+            <th scope="col">Last</th>
+          </tr>
+        </thead>
+        <tbody>
+          ${rows.map((window) => html`<${Row} key=${window.windowStart} window=${window} words=${words} />`)}
+        </tbody>
+      </table>
+    </div>
+    ${props.windows.length > MOST_ROWS && html`<p class="empty">The newest ${MOST_ROWS} of ${format.count(props.windows.length)} windows.</p>`}
+  </details>`;
+}
+
+function Row({ window, words }: { window: SummaryView; words: boolean }): VNode {
+  const { mean, min, p10, p50, p90, max } = window;
+  return html`<tr>
+    <th scope="row">${format.exactTime(window.windowStart)}</th>
+    <td>${format.count(window.count)}</td>
+    ${!words && [mean, min, p10, p50, p90, max].map((value) => html`<td>${format.value(value, null)}</td>`)}
+    <td>${format.value(window.last?.value ?? null, null)}</td>
+  </tr>`;
+}
