@@ -17,6 +17,7 @@ export interface DoorOptions {
   /** Largest payload that is read; larger ones are rejected with a reason. Bytes. */
   maxPayloadBytes: number;
 }
+
 /**
  * The one way in for readings: message -> readings -> committed -> acknowledged -> into the flow. One door serves one
  * vault; each tide-ingest (and tide-store) node is a rule and a sink of it. Rules outlive redeploys, so that messages
@@ -37,8 +38,15 @@ export interface Door {
   store(source: string, readings: readonly Reading[], cause?: number): Promise<Reading[]>;
   /** Connects a started node: it first gets what its consumers have not saved (replay), then live batches. Returns the detacher. */
   attach(id: string, sink: DoorSink): () => void;
+  /**
+   * Calls back when a client has more than `maxBytesPerClient` uncommitted (its socket should pause) and when half of that
+   * is free again. A client that goes on to twice as much is refused. Returns the unsubscriber.
+   */
+  onPressure(listener: PressureListener): () => void;
   stats(): DoorStats;
 }
+
+export type PressureListener = (client: string, paused: boolean) => void;
 
 export interface DoorStats {
   messages: number;

@@ -1,3 +1,5 @@
+import type { PayloadFormat } from '../reading/payload.ts';
+
 /** A message as it comes to a door, before anything is known about its content. */
 export interface DoorMessage {
   topic: string;
@@ -15,9 +17,6 @@ export interface DoorMessage {
   received: number;
 }
 
-/** Formats a door can read; `auto` looks at each payload. */
-export type PayloadFormat = 'auto' | 'number' | 'json' | 'senml' | 'cbor' | 'sparkplug';
-
 /** What one tide-ingest node wants, known from the flow file before flows start. */
 export interface DoorRule {
   /** Topic filters (MQTT 3.1.1, section 4.7). */
@@ -28,5 +27,4 @@ export interface DoorRule {
    * the value within the payload (empty for a bare number, and its separator goes with it).
    */
   series: string;
-  /** Keep retained messages (flagged stale); by default they are dropped from summaries and detection all the same. */
 }

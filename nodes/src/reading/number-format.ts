@@ -35,7 +35,7 @@ export function quickNumber(bytes: Uint8Array): number {
   }
   if (digits === 0 || digits > 15 || places === 0) return Number.NaN;
   const value = places > 0 ? mantissa / POWERS[places] : mantissa;
-  return negative ? -value : value;
+  return negative ? 0 - value : value;
 }
 
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?$/;

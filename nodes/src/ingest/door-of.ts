@@ -1,0 +1,15 @@
+import { systemClock, type Clock } from '../node/clock.ts';
+import type { Vault } from '../vault/vault.ts';
+import { DurableDoor, type DurableDoorOptions } from './durable-door.ts';
+
+const doors = new WeakMap<Vault, DurableDoor>();
+
+/** The one door of a vault; clock and options count when it is made, at the first call. */
+export function doorOf(vault: Vault, clock: Clock = systemClock, options: DurableDoorOptions = {}): DurableDoor {
+  let door = doors.get(vault);
+  if (door === undefined) {
+    door = new DurableDoor(vault, clock, options);
+    doors.set(vault, door);
+  }
+  return door;
+}

@@ -1,0 +1,183 @@
+import type { Clock } from '../node/clock.ts';
+import { TideError } from '../node/errors.ts';
+import { BoundedCache } from '../reading/bounded-cache.ts';
+import { MAX_PAYLOAD_BYTES } from '../reading/limits.ts';
+import type { Reading } from '../reading/reading.ts';
+import type { Vault } from '../vault/vault.ts';
+import { Accounts } from './accounts.ts';
+import type { Door, DoorOptions, DoorSink, DoorStats, PressureListener } from './door.ts';
+import type { DoorMessage, DoorRule } from './message.ts';
+import { Receipts } from './receipts.ts';
+import { Slices } from './slices.ts';
+import { Source, type Counters, type Done, type DoorContext } from './source.ts';
+import { matchTopic } from './topic-filter.ts';
+import type { TopicPlan } from './translator.ts';
+
+export interface DurableDoorOptions extends Partial<DoorOptions> {
+  /** Called with failures that nobody waits for: a sink that threw, a journal that could not be read. */
+  onError?: (error: unknown) => void;
+}
+
+const DEFAULTS: DoorOptions = {
+  commitTimeoutMs: 10_000,
+  maxBytesPerClient: 1 << 20,
+  maxPayloadBytes: MAX_PAYLOAD_BYTES,
+};
+
+const MAX_ROUTES = 20_000;
+
+/** A source that takes a topic, and what it makes of it. */
+interface Route {
+  source: Source;
+  plan: TopicPlan;
+}
+
+/** The door of one vault (see Door). Messages of each source share commits; every commit is waited for. */
+export class DurableDoor implements Door {
+  readonly vault: Vault;
+  readonly clock: Clock;
+  readonly options: DoorOptions;
+  private readonly sources = new Map<string, Source>();
+  private readonly routes = new BoundedCache<string, Route[]>(MAX_ROUTES);
+  private readonly counters: Counters = { messages: 0, readings: 0, rejected: 0, duplicates: 0, refused: 0 };
+  private readonly context: DoorContext;
+  private timer: NodeJS.Timeout | undefined;
+  private closed = false;
+
+  constructor(vault: Vault, clock: Clock, { onError, ...options }: DurableDoorOptions = {}) {
+    this.vault = vault;
+    this.clock = clock;
+    this.options = { ...DEFAULTS, ...options };
+    const report = onError ?? ((error: unknown) => process.emitWarning(String(error), 'TidegateDoor'));
+    this.context = {
+      vault,
+      clock,
+      options: this.options,
+      accounts: new Accounts(this.options.maxBytesPerClient),
+      receipts: new Receipts(vault.journal, report),
+      slices: new Slices(clock, report),
+      counters: this.counters,
+      report,
+      watch: () => this.watch(),
+    };
+  }
+
+  setRule(id: string, rule: DoorRule): void {
+    this.source(id).setRule(rule);
+    this.routes.clear();
+  }
+
+  removeRule(id: string): void {
+    this.sources.get(id)?.setRule(undefined);
+    this.routes.clear();
+  }
+
+  accepts(topic: string): boolean {
+    return this.routesOf(topic).length > 0;
+  }
+
+  offer(message: DoorMessage, done: Done): void {
+    if (this.closed) {
+      done(closedError());
+      return;
+    }
+    const routes = this.routesOf(message.topic);
+    if (routes.length === 1) {
+      routes[0].source.take(message, routes[0].plan, done);
+      return;
+    }
+    if (routes.length === 0) done();
+    const together = afterAll(routes.length, done);
+    for (const { source, plan } of routes) source.take(message, plan, together);
+  }
+
+  offerTo(rule: string, message: DoorMessage, done: Done): void {
+    const source = this.sources.get(rule);
+    const plan = source?.plan(message.topic);
+    if (this.closed) done(closedError());
+    else if (source === undefined || plan === undefined)
+      done(new TideError('no-rule', `the door has no rule ${rule}; a node sets its rule when it starts`));
+    else source.take(message, plan, done);
+  }
+
+  async store(source: string, readings: readonly Reading[], cause?: number): Promise<Reading[]> {
+    if (this.closed) throw closedError();
+    return this.source(source).store(readings, cause);
+  }
+
+  attach(id: string, sink: DoorSink): () => void {
+    if (this.closed) throw closedError();
+    return this.source(id).attach(sink);
+  }
+
+  onPressure(listener: PressureListener): () => void {
+    return this.context.accounts.listen(listener);
+  }
+
+  stats(): DoorStats {
+    let waitingMessages = this.context.receipts.waiting;
+    for (const { lane } of this.sources.values()) waitingMessages += lane.waiting;
+    return { ...this.counters, waitingMessages, waitingBytes: this.context.accounts.waiting };
+  }
+
+  /** Takes nothing more; resolves when all that waits has been committed or refused. The vault stays open. */
+  async close(): Promise<void> {
+    this.closed = true;
+    await Promise.all([...this.sources.values()].map((source) => source.close()));
+    clearTimeout(this.timer);
+    this.timer = undefined;
+  }
+
+  private source(id: string): Source {
+    let source = this.sources.get(id);
+    if (source === undefined) {
+      source = new Source(id, this.context);
+      this.sources.set(id, source);
+    }
+    return source;
+  }
+
+  private routesOf(topic: string): Route[] {
+    let routes = this.routes.get(topic);
+    if (routes === undefined) {
+      routes = [];
+      for (const source of this.sources.values()) {
+        const plan = source.rule?.topics.some((filter) => matchTopic(filter, topic)) ? source.plan(topic) : undefined;
+        if (plan !== undefined) routes.push({ source, plan });
+      }
+      this.routes.set(topic, routes);
+    }
+    return routes;
+  }
+
+  /** One timer for all that waits; a message is refused between one and one and a quarter times its limit. */
+  private watch(): void {
+    if (this.timer !== undefined) return;
+    this.timer = setTimeout(() => this.expire(), Math.max(10, this.options.commitTimeoutMs / 4));
+    this.timer.unref();
+  }
+
+  private expire(): void {
+    this.timer = undefined;
+    const { commitTimeoutMs } = this.options;
+    const limit = this.clock.monotonic() - commitTimeoutMs;
+    const error = new TideError('commit-timeout', `the commit took longer than ${commitTimeoutMs} ms`);
+    this.counters.refused += this.context.receipts.expire(limit, error);
+    for (const { lane } of this.sources.values()) this.counters.refused += lane.expire(limit, error);
+    if (this.stats().waitingMessages > 0) this.watch();
+  }
+}
+
+function closedError(): TideError {
+  return new TideError('closed', 'the door is closed');
+}
+
+/** Calls `done` after `count` calls, with the first error among them. */
+function afterAll(count: number, done: Done): Done {
+  let left = count;
+  let failure: Error | undefined;
+  return (error) => {
+    failure ??= error;
+    if (--left === 0) done(failure);
+  };
+}

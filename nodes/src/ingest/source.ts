@@ -1,0 +1,215 @@
+import type { Clock } from '../node/clock.ts';
+import { TideError } from '../node/errors.ts';
+import type { Reading } from '../reading/reading.ts';
+import { BirthBook } from '../reading/sparkplug-births.ts';
+import type { Vault } from '../vault/vault.ts';
+import type { Account, Accounts } from './accounts.ts';
+import type { Batch, Report, Waiter } from './batch.ts';
+import { CauseGuard } from './cause-guard.ts';
+import type { DoorOptions, DoorSink } from './door.ts';
+import { Feed } from './feed.ts';
+import { Lane, uncommitted } from './lane.ts';
+import type { DoorMessage, DoorRule } from './message.ts';
+import { receiptOf, seedOf, type Seed } from './receipt.ts';
+import type { Receipts } from './receipts.ts';
+import type { Slices } from './slices.ts';
+import { Translator, type TopicPlan } from './translator.ts';
+
+/** What all sources of one door share. */
+export interface DoorContext {
+  readonly vault: Vault;
+  readonly clock: Clock;
+  readonly options: DoorOptions;
+  readonly accounts: Accounts;
+  readonly receipts: Receipts;
+  readonly slices: Slices;
+  readonly counters: Counters;
+  readonly report: Report;
+  /** Called with each message that begins to wait. */
+  readonly watch: () => void;
+}
+
+export interface Counters {
+  messages: number;
+  readings: number;
+  rejected: number;
+  duplicates: number;
+  refused: number;
+}
+
+export type Done = (error?: Error) => void;
+
+/** Bytes that a waiting message takes beside its payload and topic. */
+const MESSAGE_OVERHEAD = 128;
+const READING_BYTES = 128;
+/** Uncommitted bytes of all clients together. */
+const MAX_WAITING_BYTES = 64 << 20;
+/** Readings that one `store` takes. */
+export const MAX_STORED_AT_ONCE = 10_000;
+
+/** One way in: a tide-ingest or tide-store node with its rule, its commits and its sink. */
+export class Source {
+  readonly id: string;
+  readonly lane: Lane;
+  private readonly context: DoorContext;
+  private readonly seed: Seed;
+  private readonly births = new BirthBook();
+  private translator: Translator | undefined;
+  private guard: Promise<CauseGuard> | undefined;
+  private feed: Feed | undefined;
+  /** First position that no sink was given in this process. */
+  private undelivered: number;
+
+  constructor(id: string, context: DoorContext) {
+    this.id = id;
+    this.context = context;
+    this.seed = seedOf(id);
+    this.undelivered = context.vault.journal.head;
+    const { vault, accounts, slices, report } = context;
+    this.lane = new Lane(id, { vault, accounts, slices, report, committed: (batch) => this.committed(batch) });
+  }
+
+  get rule(): DoorRule | undefined {
+    return this.translator?.rule;
+  }
+
+  setRule(rule: DoorRule | undefined): void {
+    const { clock, options } = this.context;
+    this.translator = rule && new Translator(rule, this.births, clock, options.maxPayloadBytes);
+  }
+
+  /** What the rule makes of a topic; undefined without a rule. */
+  plan(topic: string): TopicPlan | undefined {
+    return this.translator?.plan(topic);
+  }
+
+  take(message: DoorMessage, plan: TopicPlan, done: Done): void {
+    const { accounts, clock, counters } = this.context;
+    const account = accounts.of(message.client);
+    const bytes = message.payload.length + message.topic.length + MESSAGE_OVERHEAD;
+    if (this.tooMuch(account)) {
+      counters.refused++;
+      done(new TideError('busy', `${account.waiting} bytes of ${account.client} wait for their commit already`));
+      return;
+    }
+    const since = clock.monotonic();
+    let receipt: bigint | undefined;
+    if (message.qos > 0 && message.packetId !== undefined) {
+      receipt = receiptOf(this.seed, account.seed, plan.seed, message.packetId, message.payload);
+      if (message.dup && this.recognise(receipt, { done, account, bytes: 0, since }, message, plan)) return;
+    }
+    const batch = this.lane.batch();
+    const rejected = batch.rejections.length;
+    const taken = batch.readings.length;
+    this.translator?.translate(message, plan, batch);
+    counters.messages++;
+    counters.readings += batch.readings.length - taken;
+    counters.rejected += batch.rejections.length - rejected;
+    if (receipt !== undefined) batch.receipts.list.push(receipt);
+    this.lane.join(batch, account, bytes, since, done);
+    this.context.watch();
+  }
+
+  /** Commits ready-made readings; resolves to the new ones, with positions. */
+  async store(readings: readonly Reading[], cause: number | undefined): Promise<Reading[]> {
+    if (readings.length > MAX_STORED_AT_ONCE)
+      throw new TideError('too-many', `${readings.length} readings at once; at most ${MAX_STORED_AT_ONCE} are taken`);
+    this.guard ??= this.loadGuard();
+    const guard = await this.guard;
+    const { fresh, awaited } = guard.sift(readings, cause);
+    const made = uncommitted(fresh);
+    if (made.length > 0) {
+      const outcome = this.commit(made, Math.max(0, ...fresh.map(({ position }) => position ?? cause ?? 0)));
+      guard.track(fresh, cause, outcome);
+      await outcome;
+    }
+    await Promise.all(awaited);
+    return made;
+  }
+
+  attach(sink: DoorSink): () => void {
+    this.detach(this.feed);
+    const { vault, slices, report } = this.context;
+    const feed = new Feed(sink, { vault, source: this.id, undelivered: this.undelivered, slices, report });
+    this.feed = feed;
+    void feed.start();
+    return () => this.detach(feed);
+  }
+
+  async close(): Promise<void> {
+    this.detach(this.feed);
+    await this.lane.settled();
+  }
+
+  private detach(feed: Feed | undefined): void {
+    if (feed === undefined || this.feed !== feed) return;
+    feed.detach();
+    this.feed = undefined;
+    this.undelivered = feed.cursor;
+  }
+
+  private committed(batch: Batch): void {
+    this.context.receipts.committed(batch.receipts.list);
+    this.feed?.committed(batch.readings, batch.rejections);
+  }
+
+  /**
+   * Whether a publish with DUP set has been taken before. One whose first copy is still being committed waits for that
+   * commit; one that comes before the receipts are loaded is looked at again when they are.
+   */
+  private recognise(receipt: bigint, waiter: Waiter, message: DoorMessage, plan: TopicPlan): boolean {
+    const { receipts, counters, watch } = this.context;
+    const { done, account, since } = waiter;
+    const pending = this.lane.holding(receipt);
+    if (pending !== undefined) {
+      counters.duplicates++;
+      this.lane.join(pending, account, 0, since, done);
+      watch();
+      return true;
+    }
+    if (!receipts.ready) {
+      receipts.hold(waiter, () => this.take(message, plan, done));
+      watch();
+      return true;
+    }
+    if (!receipts.has(receipt)) return false;
+    counters.duplicates++;
+    done();
+    return true;
+  }
+
+  /** Messages of the flow itself come under the node's id and cannot be paused; for them only the common limit holds. */
+  private tooMuch(account: Account): boolean {
+    const { accounts } = this.context;
+    if (accounts.waiting > MAX_WAITING_BYTES) return true;
+    return account.waiting > 2 * accounts.maxBytesPerClient && account.client !== this.id;
+  }
+
+  private async loadGuard(): Promise<CauseGuard> {
+    try {
+      return new CauseGuard(await this.context.vault.journal.cause(this.id));
+    } catch (error) {
+      this.guard = undefined;
+      throw error;
+    }
+  }
+
+  private commit(readings: Reading[], cause: number): Promise<void> {
+    const { accounts, clock, counters } = this.context;
+    return new Promise((resolve, reject) => {
+      const account = accounts.of(this.id);
+      if (this.tooMuch(account)) {
+        counters.refused++;
+        reject(new TideError('busy', `${account.waiting} bytes wait for their commit already`));
+        return;
+      }
+      const batch = this.lane.batch();
+      for (const reading of readings) batch.readings.push(reading);
+      batch.cause = Math.max(batch.cause, cause);
+      counters.readings += readings.length;
+      const done: Done = (error) => (error === undefined ? resolve() : reject(error));
+      this.lane.join(batch, account, readings.length * READING_BYTES, clock.monotonic(), done);
+      this.context.watch();
+    });
+  }
+}
