@@ -8,6 +8,8 @@ const UPDATE_MS = 60_000;
 /** Nor for less than this much more of a score. */
 const UPDATE_SCORE = 0.1;
 const MAX_TEXT = 500;
+const MAX_UNIT = 64;
+const MAX_VALUE = 1024;
 
 /** What is kept of an alert while it is open. Plain data. */
 export interface OpenAlert {
@@ -58,7 +60,7 @@ export function nextTurn(open: OpenAlert | undefined, verdict: Verdict, occasion
     ...open.alert,
     revision: open.alert.revision + 1,
     severity: severer ? verdict.severity : open.alert.severity,
-    value: occasion.value,
+    value: bounded(occasion.value),
     text: verdict.text.slice(0, MAX_TEXT),
   };
   if (verdict.expected !== undefined) alert.expected = verdict.expected;
@@ -68,7 +70,7 @@ export function nextTurn(open: OpenAlert | undefined, verdict: Verdict, occasion
 /** The last revision: closed at `time` (epoch milliseconds), the reason is that of its worst moment. */
 export function closing(open: OpenAlert, time: number): Alert {
   const { alert } = open;
-  return { ...alert, revision: alert.revision + 1, state: 'closed', closed: Math.max(time, alert.time) };
+  return { ...alert, revision: alert.revision + 1, state: 'closed', closed: Math.max(Math.round(time), alert.time) };
 }
 
 function opening(verdict: Verdict, occasion: Occasion, origin: Origin): Alert {
@@ -77,15 +79,15 @@ function opening(verdict: Verdict, occasion: Occasion, origin: Origin): Alert {
     id: alertId(occasion, origin),
     revision: 1,
     series,
-    time,
+    time: Math.round(time),
     state: 'open',
     severity: verdict.severity,
     kind: origin.kind,
-    value: typeof value === 'string' ? value.slice(0, 1024) : value,
+    value: bounded(value),
     text: verdict.text.slice(0, MAX_TEXT),
   };
   if (verdict.expected !== undefined) alert.expected = verdict.expected;
-  if (unit !== undefined) alert.unit = unit;
+  if (unit !== undefined) alert.unit = unit.slice(0, MAX_UNIT);
   return alert;
 }
 
@@ -97,4 +99,8 @@ function alertId({ series, position, time }: Occasion, { incarnation, key }: Ori
 
 function rank(severity: Severity): number {
   return { info: 0, warning: 1, critical: 2 }[severity];
+}
+
+function bounded(value: Value): Value {
+  return typeof value === 'string' ? value.slice(0, MAX_VALUE) : value;
 }

@@ -44,11 +44,14 @@ export class Detection {
   private listening = 0;
   /** Readings that were judged. */
   judged = 0;
+  /** Alerts that are open. */
+  open = 0;
 
   constructor(options: DetectionOptions) {
     this.options = options;
-    this.sink = { incarnation: options.incarnation, alert: (alert) => void this.alerts.push(alert) };
+    this.sink = { incarnation: options.incarnation, alert: (alert) => this.collect(alert) };
     this.listening = options.clock.monotonic();
+    for (const [, detection] of options.consumer?.states() ?? []) this.open += detection.open;
   }
 
   /** Judges readings from index `from` for at most 5 ms; returns the index to go on at. Marks readings in alarm with `anomaly`. */
@@ -73,12 +76,10 @@ export class Detection {
     for (const detection of this.loose.values()) this.tickOne(detection, now, undefined);
   }
 
-  /** Alerts that are open, over all series. */
-  open(): number {
-    let open = 0;
-    for (const [, detection] of this.options.consumer?.states() ?? []) open += detection.open;
-    for (const detection of this.loose.values()) open += detection.open;
-    return open;
+  private collect(alert: Alert): void {
+    this.alerts.push(alert);
+    if (alert.state === 'closed') this.open--;
+    else if (alert.revision === 1) this.open++;
   }
 
   private take(reading: Reading): void {

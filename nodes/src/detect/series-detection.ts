@@ -85,7 +85,7 @@ export class SeriesDetection {
 
   /** Alerts that are open. */
   get open(): number {
-    let open = 0;
+    let open = this.orphans.length;
     for (const watch of this.watches) if (watch.open !== undefined) open++;
     return open;
   }

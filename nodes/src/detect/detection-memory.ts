@@ -1,0 +1,89 @@
+import type { Clock } from '../node/clock.ts';
+import { Consumer } from '../vault/consumer.ts';
+import type { Vault } from '../vault/vault.ts';
+import type { DetectionPlan } from './rules.ts';
+import type { SeriesDetection } from './series-detection.ts';
+import { detectionCodec } from './state-codec.ts';
+
+/** Namespace of the documents that say from which position on a node watches. */
+const NAMESPACE = 'detect';
+/** Series saved in one commit: twenty states take about 2 ms to encode. */
+const SAVES_AT_ONCE = 20;
+/** After a save failed, the next one waits so long. */
+const RETRY_MS = 10_000;
+
+/** What a tide-detect node has learnt, in its vault: one saved state for each series, saved one after the other. */
+export class DetectionMemory {
+  readonly consumer: Consumer<SeriesDetection>;
+  /** Head of the journal when the node first met this vault: readings below it are only learnt from. */
+  readonly raiseFrom: number;
+  private readonly vault: Vault;
+  private readonly clock: Clock;
+  private saving: Promise<void> | undefined;
+  private notBefore = 0;
+
+  private constructor(vault: Vault, clock: Clock, consumer: Consumer<SeriesDetection>, raiseFrom: number) {
+    this.vault = vault;
+    this.clock = clock;
+    this.consumer = consumer;
+    this.raiseFrom = raiseFrom;
+  }
+
+  static async open(vault: Vault, id: string, plan: DetectionPlan, clock: Clock): Promise<DetectionMemory> {
+    const known = await vault.documents.get(NAMESPACE, id);
+    const raiseFrom = typeof known === 'number' ? known : vault.journal.head;
+    // Before the consumer is registered: one that is registered without it would later take unseen readings for old ones.
+    if (raiseFrom !== known)
+      await vault.commit([{ kind: 'document', namespace: NAMESPACE, key: id, value: raiseFrom }]);
+    const consumer = await Consumer.open(vault, id, detectionCodec(plan));
+    return new DetectionMemory(vault, clock, consumer, raiseFrom);
+  }
+
+  /** Saves some of the series that were last saved `everyMs` ago, without those in `except`. One save at a time. */
+  saveDue(everyMs: number, except: (series: string) => boolean, failed: (error: unknown) => void): void {
+    if (this.saving !== undefined || this.clock.monotonic() < this.notBefore) return;
+    const names = this.consumer.due(this.clock.now(), everyMs, SAVES_AT_ONCE).filter((name) => !except(name));
+    if (names.length === 0) return;
+    this.saving = this.save(names).then(
+      () => {
+        this.saving = undefined;
+      },
+      (error: unknown) => {
+        this.saving = undefined;
+        this.notBefore = this.clock.monotonic() + RETRY_MS;
+        failed(error);
+      },
+    );
+  }
+
+  /** Saves what is not saved yet. */
+  async saveAll(): Promise<void> {
+    await this.saving;
+    for (;;) {
+      const names = this.consumer.due(this.clock.now(), Number.NEGATIVE_INFINITY, SAVES_AT_ONCE);
+      if (names.length === 0) return;
+      await this.save(names);
+    }
+  }
+
+  /** Takes all of it out of the vault, so that its journal need not be kept for a node that is gone. */
+  async forget(): Promise<void> {
+    await this.saving;
+    const { id } = this.consumer;
+    await this.vault.commit([
+      { kind: 'forget-consumer', consumer: id },
+      { kind: 'document', namespace: NAMESPACE, key: id, value: undefined },
+    ]);
+  }
+
+  private async save(names: readonly string[]): Promise<void> {
+    const save = this.consumer.save(names, this.clock.now());
+    try {
+      await this.vault.commit(save.changes);
+    } catch (error) {
+      save.failed();
+      throw error;
+    }
+    save.committed();
+  }
+}
