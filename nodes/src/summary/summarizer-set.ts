@@ -1,0 +1,171 @@
+import type { Clock } from '../node/clock.ts';
+import { TideError } from '../node/errors.ts';
+import { companions } from '../node/shared.ts';
+import type { Reading } from '../reading/reading.ts';
+import type { Outgoing } from '../sync/outgoing.ts';
+import type { Vault } from '../vault/vault.ts';
+import { resolutionText } from './stream.ts';
+import { consumerOf, Summarizer, type ClosedPart, type SummarizerEvents } from './summarizer.ts';
+import type { Resolution } from './summary.ts';
+
+/** Namespace of the documents that say who makes the parts of a resolution; the key is the resolution. */
+const OWNERS = 'summaries';
+
+interface Owner {
+  /** Id of the node; empty when it was removed. */
+  node: string;
+  /** Readings before this position are in parts already. */
+  from: number;
+}
+
+/** Resolutions that a running node makes, by vault: two nodes would split windows between them at random. */
+const claims = companions<Vault, Map<Resolution, string>>('summaries');
+
+export interface SetOptions {
+  vault: Vault;
+  outgoing: Pick<Outgoing, 'commitParts'>;
+  /** Id of the node. */
+  owner: string;
+  resolutions: readonly Resolution[];
+  /** Milliseconds. */
+  grace: number;
+  clock: Clock;
+  /** Series that stay unsaved for this long are saved, milliseconds. */
+  saveInterval: number;
+}
+
+export interface SetEvents {
+  closed(resolution: Resolution, parts: readonly ClosedPart[], withheld: number): void;
+  refused: SummarizerEvents['refused'];
+}
+
+/** Series saved in one commit, so that saving is spread out. */
+const SAVES_PER_TICK = 200;
+
+/** The summarizers of one tide-summarize node: the rungs of the ladder, each fed with the same readings. */
+export class SummarizerSet {
+  private readonly options: SetOptions;
+  private readonly summarizers: readonly Summarizer[];
+  /** Set by a failed commit: windows are not pressed out again before the next tick. */
+  private failed = false;
+
+  private constructor(options: SetOptions, summarizers: readonly Summarizer[]) {
+    this.options = options;
+    this.summarizers = summarizers;
+  }
+
+  static async open(options: SetOptions, events: SetEvents): Promise<SummarizerSet> {
+    claim(options);
+    try {
+      const owners = await readOwners(options.vault);
+      const open = (resolution: Resolution): Promise<Summarizer> =>
+        Summarizer.open(
+          { ...options, resolution, from: owners.get(resolution)?.from ?? 0 },
+          {
+            closed: (parts, withheld) => events.closed(resolution, parts, withheld),
+            refused: (reading, error) => events.refused(reading, error),
+          },
+        );
+      // What this node made before its window lengths were changed.
+      for (const [resolution, { node }] of owners) {
+        const taken = claims.get(options.vault)?.has(resolution) ?? false;
+        if (node === options.owner && !taken) await retire(options.vault, await open(resolution));
+      }
+      const summarizers: Summarizer[] = [];
+      for (const resolution of options.resolutions) {
+        const from = owners.get(resolution)?.from ?? 0;
+        summarizers.push(await open(resolution));
+        if (owners.get(resolution)?.node !== options.owner)
+          await options.vault.commit([ownerChange(resolution, { node: options.owner, from })]);
+      }
+      return new SummarizerSet(options, summarizers);
+    } catch (error) {
+      release(options);
+      throw error;
+    }
+  }
+
+  get openWindows(): number {
+    return this.summarizers.reduce((sum, { openWindows }) => sum + openWindows, 0);
+  }
+
+  /** Too many windows are open: `tick` before adding more. */
+  get pressed(): boolean {
+    return !this.failed && this.summarizers.some(({ pressed }) => pressed);
+  }
+
+  replayed(): void {
+    for (const summarizer of this.summarizers) summarizer.replayed();
+  }
+
+  add(reading: Reading): void {
+    for (const summarizer of this.summarizers) summarizer.add(reading);
+  }
+
+  /** Closes what is due and saves what waited long. What fails is tried again at the next tick; the first failure is thrown. */
+  async tick(): Promise<void> {
+    const failures: unknown[] = [];
+    for (const summarizer of this.summarizers) {
+      try {
+        await summarizer.close();
+        await summarizer.saveDue(this.options.saveInterval, SAVES_PER_TICK);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    this.failed = failures.length > 0;
+    if (this.failed) throw failures[0];
+  }
+
+  /** Saves the open windows, which go on after a restart; those of a removed node are closed, since nobody would. */
+  async stop(removed: boolean): Promise<void> {
+    try {
+      for (const summarizer of this.summarizers)
+        if (removed) await retire(this.options.vault, summarizer);
+        else await summarizer.save();
+    } finally {
+      release(this.options);
+    }
+  }
+}
+
+function claim({ vault, owner, resolutions }: SetOptions): void {
+  const claimed = claims.get(vault) ?? new Map<Resolution, string>();
+  claims.set(vault, claimed);
+  for (const resolution of resolutions)
+    if (claimed.has(resolution))
+      throw new TideError(
+        'resolution-taken',
+        `windows of ${resolutionText(resolution)} are made by another tide-summarize node (${claimed.get(resolution)}) ` +
+          'with the same vault; wire these readings into that one, or choose another window length',
+      );
+  for (const resolution of resolutions) claimed.set(resolution, owner);
+}
+
+function release({ vault, resolutions }: SetOptions): void {
+  for (const resolution of resolutions) claims.get(vault)?.delete(resolution);
+}
+
+/** Ends a summarizer for good: a later one goes on where it ended, so that no reading gets into two parts. */
+async function retire(vault: Vault, summarizer: Summarizer): Promise<void> {
+  const from = await summarizer.retire();
+  const { resolution } = summarizer;
+  await vault.commit([
+    { kind: 'forget-consumer', consumer: consumerOf(resolution) },
+    ownerChange(resolution, { node: '', from }),
+  ]);
+}
+
+function ownerChange(resolution: Resolution, owner: Owner): Parameters<Vault['commit']>[0][number] {
+  return { kind: 'document', namespace: OWNERS, key: String(resolution), value: owner };
+}
+
+async function readOwners(vault: Vault): Promise<Map<Resolution, Owner>> {
+  const owners = new Map<Resolution, Owner>();
+  for (const { key, value } of await vault.documents.list(OWNERS)) {
+    if (typeof value !== 'object' || value === null || !('node' in value) || !('from' in value)) continue;
+    if (typeof value.node === 'string' && typeof value.from === 'number')
+      owners.set(Number(key), { node: value.node, from: value.from });
+  }
+  return owners;
+}

@@ -1,0 +1,251 @@
+import type { Clock } from '../node/clock.ts';
+import { TideError } from '../node/errors.ts';
+import type { Reading } from '../reading/reading.ts';
+import type { Outgoing } from '../sync/outgoing.ts';
+import { Consumer, type Save } from '../vault/consumer.ts';
+import type { Vault } from '../vault/vault.ts';
+import type { Part, Resolution } from './summary.ts';
+import { SeriesWindows, windowsCodec, type OpenWindow } from './windows.ts';
+
+export interface SummarizerOptions {
+  vault: Vault;
+  outgoing: Pick<Outgoing, 'commitParts'>;
+  resolution: Resolution;
+  /** How long a window waits for late readings, milliseconds. */
+  grace: number;
+  clock: Clock;
+  /** Readings before this position belong to parts that are already closed. */
+  from?: number;
+  /** Open windows of all series together; beyond it those that were quiet the longest close. */
+  maxOpen?: number;
+}
+
+/** A part that is in the vault for good, with the name of its series. */
+export interface ClosedPart extends Part {
+  name: string;
+}
+
+export interface SummarizerEvents {
+  /** Called after the commit. `withheld` of the parts stay here, since no grant lets them leave. */
+  closed(parts: readonly ClosedPart[], withheld: number): void;
+  /** A number that no summary can hold came and was counted as bad. */
+  refused(reading: Reading, error: TideError): void;
+}
+
+export const DEFAULT_MAX_OPEN = 50_000;
+
+/** When no replayed reading has come for this long, milliseconds, the doors have caught up. */
+const REPLAY_QUIET = 30_000;
+
+/** Parts in one commit: few enough that preparing them does not hold up the event loop. */
+const PARTS_PER_COMMIT = 500;
+
+/** Name of the consumer that makes the parts of a resolution. There is one for a vault, whatever node feeds it. */
+export function consumerOf(resolution: Resolution): string {
+  return `summary/${resolution}`;
+}
+
+/**
+ * Turns the readings of all series into the parts of one resolution. A part and the checkpoint that says which readings
+ * are in it are one commit, so that a reading is in exactly one part whatever stops in between.
+ */
+export class Summarizer {
+  readonly resolution: Resolution;
+  private readonly options: SummarizerOptions;
+  private readonly events: SummarizerEvents;
+  private readonly consumer: Consumer<SeriesWindows>;
+  private readonly length: number;
+  private open = 0;
+  private forced = false;
+  /** Monotonic milliseconds of the newest sign of a replay. */
+  private replayedAt: number;
+  private turn: Promise<unknown> = Promise.resolve();
+  /** Turns waiting or under way. */
+  private turns = 0;
+
+  private constructor(options: SummarizerOptions, events: SummarizerEvents, consumer: Consumer<SeriesWindows>) {
+    this.options = options;
+    this.events = events;
+    this.consumer = consumer;
+    this.resolution = options.resolution;
+    this.length = options.resolution * 1000;
+    for (const [, windows] of consumer.states()) this.open += windows.open.length;
+    this.replayedAt = options.clock.monotonic();
+    consumer.hold();
+  }
+
+  static async open(options: SummarizerOptions, events: SummarizerEvents): Promise<Summarizer> {
+    const { vault, resolution, clock, from } = options;
+    const id = consumerOf(resolution);
+    if (from !== undefined && (await vault.checkpoints.load(id)) === undefined)
+      await vault.commit([{ kind: 'consumer', consumer: id, replayFrom: from }]);
+    return new Summarizer(
+      options,
+      events,
+      await Consumer.open(
+        vault,
+        id,
+        windowsCodec(() => clock.monotonic()),
+      ),
+    );
+  }
+
+  get openWindows(): number {
+    return this.open;
+  }
+
+  /** A commit is under way. */
+  get busy(): boolean {
+    return this.turns > 0;
+  }
+
+  /** More windows are open than there should be: `close` before adding more. */
+  get pressed(): boolean {
+    return this.forced;
+  }
+
+  /** To be told of every replayed batch: until the doors have caught up, what was seen may have gaps below it. */
+  replayed(): void {
+    this.replayedAt = this.options.clock.monotonic();
+    this.consumer.hold();
+  }
+
+  /** Adds a reading to its window, unless it was added before. It needs its journal position. */
+  add(reading: Reading): void {
+    if (reading.stale === true || reading.position! < (this.options.from ?? 0)) return;
+    const windows = this.consumer.take(reading);
+    if (windows === undefined) return;
+    const opened = windows.add(reading, this.length, this.options.clock.monotonic(), (error) =>
+      this.events.refused(reading, error),
+    );
+    if (opened === 0) return;
+    this.open += opened;
+    if (windows.open[0].forced) this.forced = true;
+    if (this.open > (this.options.maxOpen ?? DEFAULT_MAX_OPEN)) this.forceQuietest();
+  }
+
+  /** Commits the parts of all windows that are due. When a commit fails its windows stay open, and this rejects. */
+  close(): Promise<void> {
+    const { grace, clock } = this.options;
+    if (clock.monotonic() - this.replayedAt >= REPLAY_QUIET) this.consumer.release();
+    return this.inTurn(() =>
+      this.closeBy((windows) =>
+        windows.takeDue({ length: this.length, grace, now: clock.now(), monotonic: clock.monotonic() }),
+      ),
+    );
+  }
+
+  /** Commits the parts of all windows, due or not. */
+  closeAll(): Promise<void> {
+    return this.inTurn(() => this.closeBy((windows) => windows.takeAll()));
+  }
+
+  /** Saves at most `limit` series whose state has waited unsaved for `interval` milliseconds. Returns how many. */
+  saveDue(interval: number, limit: number): Promise<number> {
+    return this.inTurn(async () => {
+      const names = this.consumer.due(this.options.clock.now(), interval, limit);
+      if (names.length === 0) return 0;
+      await this.commit(this.consumer.save(names, this.options.clock.now()), (save) =>
+        this.options.vault.commit(save.changes),
+      );
+      return names.length;
+    });
+  }
+
+  /** Saves everything; what is open goes on after a restart. */
+  async save(): Promise<void> {
+    while ((await this.saveDue(0, PARTS_PER_COMMIT)) > 0);
+  }
+
+  /** Closes everything and leaves the vault. Returns the position from which a successor has to go on. */
+  async retire(): Promise<number> {
+    await this.closeAll();
+    this.consumer.release();
+    await this.save();
+    return this.inTurn(async () => {
+      const position = this.consumer.save([], this.options.clock.now()).changes.find(({ kind }) => kind === 'consumer');
+      if (position?.kind !== 'consumer') throw new TypeError('a save without a low-watermark');
+      return position.replayFrom;
+    });
+  }
+
+  private async closeBy(take: (windows: SeriesWindows) => OpenWindow[]): Promise<void> {
+    for (;;) {
+      const taken = this.take(take);
+      if (taken.length === 0) break;
+      const parts = taken.flatMap(({ name, due }) => this.partsOf(name, due));
+      const names = taken.map(({ name }) => name);
+      let withheld = 0;
+      try {
+        // The save is made in the same breath as the windows are taken out: it holds the series without them.
+        await this.commit(this.consumer.save(names, this.options.clock.now()), async ({ changes }) => {
+          ({ withheld } = await this.options.outgoing.commitParts(parts, this.resolution, changes));
+        });
+      } catch (error) {
+        for (const { windows, due } of taken) for (const window of due) this.putBack(windows, window);
+        throw error;
+      }
+      this.events.closed(parts, withheld);
+    }
+    this.forced = false;
+  }
+
+  private take(
+    take: (windows: SeriesWindows) => OpenWindow[],
+  ): { name: string; windows: SeriesWindows; due: OpenWindow[] }[] {
+    const taken = [];
+    let count = 0;
+    for (const [name, windows] of this.consumer.states()) {
+      if (windows.open.length === 0) continue;
+      const due = take(windows);
+      if (due.length === 0) continue;
+      taken.push({ name, windows, due });
+      count += due.length;
+      if (count >= PARTS_PER_COMMIT) break;
+    }
+    this.open -= count;
+    return taken;
+  }
+
+  private partsOf(name: string, due: readonly OpenWindow[]): ClosedPart[] {
+    const series = this.options.vault.series.number(name);
+    return due.map(({ start, gathered }) => ({ name, series, windowStart: start, summary: gathered.summary() }));
+  }
+
+  private putBack(windows: SeriesWindows, window: OpenWindow): void {
+    const before = windows.open.length;
+    windows.putBack(window);
+    this.open += windows.open.length - before;
+  }
+
+  /** Forces a tenth of the windows, those that were quiet the longest. */
+  private forceQuietest(): void {
+    if (this.forced) return;
+    const all: OpenWindow[] = [];
+    for (const [, { open }] of this.consumer.states()) all.push(...open);
+    const quietest = all.toSorted((a, b) => a.touched - b.touched).slice(0, Math.ceil(all.length / 10));
+    for (const window of quietest) window.forced = true;
+    this.forced = true;
+  }
+
+  private async commit(save: Save, commit: (save: Save) => Promise<unknown>): Promise<void> {
+    try {
+      await commit(save);
+    } catch (error) {
+      save.failed();
+      throw error;
+    }
+    save.committed();
+  }
+
+  /**
+   * One commit at a time: were a series saved a second time while its first save is under way and then fails, the second
+   * would say that readings are in a part that is nowhere.
+   */
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+    this.turns++;
+    const turn = this.turn.then(work).finally(() => this.turns--);
+    this.turn = turn.catch(() => undefined);
+    return turn;
+  }
+}
