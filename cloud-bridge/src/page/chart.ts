@@ -14,7 +14,6 @@ export interface ChartProps {
   interval: Interval;
   gaps: readonly Interval[];
   alerts: readonly AlertView[];
-  unit: string | null;
   kind: 'number' | 'boolean';
   /** What the chart shows, in words. */
   label: string;
@@ -47,7 +46,7 @@ export function Chart(props: ChartProps): VNode {
       observer.disconnect();
       own.destroy();
     };
-  }, [dark, props.unit, props.kind]);
+  }, [dark, props.kind]);
   useEffect(
     () => plot.current?.setData(columnsOf(props)),
     [props.data, props.interval.from, props.interval.to, props.alerts],
@@ -66,7 +65,7 @@ function optionsFor(
   colours: Colours,
   size: { width: number; height: number },
 ): uPlot.Options {
-  const { kind, unit } = newest.current;
+  const { kind } = newest.current;
   const marks = (): Marks => newest.current;
   const edge = { stroke: 'transparent', width: 0, points: { show: false } };
   const axis = {
@@ -77,20 +76,22 @@ function optionsFor(
   };
   return {
     ...size,
-    padding: [14, 16, 0, 0],
+    padding: [16, 16, 0, 0],
     legend: { show: false },
     scales: {
       x: { time: true, range: () => [newest.current.interval.from / 1000, newest.current.interval.to / 1000] },
       y: kind === 'boolean' ? { range: [-0.08, 1.08] } : { range: (_plot, low, high) => padded(low, high) },
     },
     axes: [
-      { ...axis, space: 80, values: (_plot, splits, _axis, _space, step) => splits.map((at) => tick(at * 1000, step)) },
       {
         ...axis,
-        size: 64,
-        label: unit ?? undefined,
-        labelFont: colours.font,
-        labelSize: unit === null ? 0 : 22,
+        size: 34,
+        space: 80,
+        values: (_plot, splits, _axis, _space, step) => splits.map((at) => tick(at * 1000, step)),
+      },
+      {
+        ...axis,
+        size: 52,
         ...(kind === 'boolean' && { splits: () => [0, 0.5, 1] }),
         values: (_plot, splits) => splits.map((at) => (kind === 'boolean' ? switchTick(at) : format.number(at))),
       },
@@ -159,7 +160,7 @@ function tick(at: number, step: number): string {
 }
 
 function switchTick(at: number): string {
-  return at === 0 ? 'off' : at === 1 ? 'on' : 'half';
+  return at === 0 ? 'off' : at === 1 ? 'on' : format.share(at);
 }
 
 function sizeOf(box: HTMLElement): { width: number; height: number } {

@@ -4,6 +4,7 @@ const language = typeof navigator === 'undefined' ? 'en' : navigator.language;
 const integer = new Intl.NumberFormat(language, { maximumFractionDigits: 0 });
 const significant = new Intl.NumberFormat(language, { maximumSignificantDigits: 5 });
 const scientific = new Intl.NumberFormat(language, { notation: 'scientific', maximumSignificantDigits: 4 });
+const percent = new Intl.NumberFormat(language, { style: 'percent', maximumSignificantDigits: 3 });
 const clockTime = new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 const dayTime = new Intl.DateTimeFormat(language, {
   month: 'short',
@@ -37,6 +38,16 @@ export function value(of: number | boolean | string | null, unit: string | null,
 export function time(at: number, now: number): string {
   const sameDay = new Date(at).toDateString() === new Date(now).toDateString();
   return sameDay ? clockTime.format(at) : dayTime.format(at);
+}
+
+/** Date and time to the second, without the zone: for places where the zone is named beside. */
+export function preciseTime(at: number): string {
+  return fullTime.format(at);
+}
+
+/** 0.26 as `26 %`. */
+export function share(of: number | null): string {
+  return of === null ? '–' : percent.format(of);
 }
 
 export function exactTime(at: number): string {

@@ -38,8 +38,10 @@ export function Shell(): VNode {
         ><img src="/page/icon.svg" alt="" width="30" height="30" />Tidegate</a
       >
       <nav aria-label="Views">
-        <${NavLink} route=${{ view: 'fleet' }} current=${route.view === 'fleet'}>Fleet<//>
-        <${NavLink} route=${{ view: 'alerts' }} current=${route.view === 'alerts'}>
+        <${NavLink} route=${{ view: 'fleet' }} current=${route.view === 'fleet' ? 'page' : route.view !== 'alerts'}
+          >Fleet<//
+        >
+        <${NavLink} route=${{ view: 'alerts' }} current=${route.view === 'alerts' && 'page'}>
           Alerts${open > 0 && html`<span class="badge"><span class="unseen">open: </span>${format.count(open)}</span>`}
         <//>
       </nav>
@@ -70,8 +72,10 @@ function NoSuchPage({ address }: { address: string }): VNode {
   </main>`;
 }
 
-function NavLink(props: { route: Parameters<typeof hrefOf>[0]; current: boolean; children: unknown }): VNode {
-  return html`<a href=${hrefOf(props.route)} aria-current=${props.current ? 'page' : undefined}>${props.children}</a>`;
+function NavLink(props: { route: Parameters<typeof hrefOf>[0]; current: 'page' | boolean; children: unknown }): VNode {
+  return html`<a href=${hrefOf(props.route)} aria-current=${props.current === false ? undefined : String(props.current)}
+    >${props.children}</a
+  >`;
 }
 
 function LiveSign(): VNode {

@@ -123,8 +123,7 @@ export function Troubles({ gateway }: { gateway: GatewayView }): VNode | null {
     ${
       gateway.refused > 0 &&
       html`<li>
-        ${format.plural(gateway.refused, 'frame', 'frames')}
-        refused${gateway.refusedReason !== null && `: ${gateway.refusedReason}`}
+        ${`${format.plural(gateway.refused, 'frame', 'frames')} refused`}${gateway.refusedReason !== null && `: ${gateway.refusedReason}`}
       </li>`
     }
     ${

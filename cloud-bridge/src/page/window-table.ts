@@ -22,7 +22,7 @@ export function WindowTable(props: { windows: readonly SummaryView[]; series: Se
       <table>
         <thead>
           <tr>
-            <th scope="col">From</th>
+            <th scope="col">From (${format.zone(props.windows.at(-1)?.windowStart ?? 0)})</th>
             <th scope="col">Readings</th>
             ${!words && ['Mean', 'Min', 'p10', 'p50', 'p90', 'Max'].map((name) => html`<th scope="col">${name}</th>`)}
             <th scope="col">Last</th>
@@ -40,7 +40,7 @@ export function WindowTable(props: { windows: readonly SummaryView[]; series: Se
 function Row({ window, words }: { window: SummaryView; words: boolean }): VNode {
   const { mean, min, p10, p50, p90, max } = window;
   return html`<tr>
-    <th scope="row">${format.exactTime(window.windowStart)}</th>
+    <th scope="row">${format.preciseTime(window.windowStart)}</th>
     <td>${format.count(window.count)}</td>
     ${!words && [mean, min, p10, p50, p90, max].map((value) => html`<td>${format.value(value, null)}</td>`)}
     <td>${format.value(window.last?.value ?? null, null)}</td>

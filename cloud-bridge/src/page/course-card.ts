@@ -1,0 +1,88 @@
+import type { VNode } from 'preact';
+import { useMemo, useState } from 'preact/hooks';
+
+import type { AlertView, SeriesView, SummaryView } from '../api/contract.ts';
+import { chartData, gapsOf, overall } from './chart-data.ts';
+import { Chart } from './chart.ts';
+import { Facts, Legend, Readout } from './course-figures.ts';
+import type { Course } from './course.ts';
+import * as format from './format.ts';
+import { html } from './html.ts';
+import { useNow } from './load.ts';
+import { RangeBar } from './range-bar.ts';
+import { intervalOf, type Interval } from './ranges.ts';
+import { hrefOf, type Range } from './route.ts';
+import { WindowTable } from './window-table.ts';
+
+/** The course of a series over a range: chart, figures, and the same as a table. */
+export function CourseCard(props: {
+  gateway: string;
+  series: SeriesView;
+  range: Range;
+  course: Course;
+  alerts: readonly AlertView[];
+}): VNode {
+  const { gateway, series, range, course, alerts } = props;
+  const now = useNow(5_000);
+  const [row, setRow] = useState<number | null>(null);
+  const interval = intervalOf(range, series, Math.max(now, course.windows.at(-1)?.windowStart ?? 0));
+  const data = useMemo(() => chartData(course.windows, course.resolution), [course]);
+  const gaps = gapsOf(course.windows, course.resolution, interval, series);
+  const shown = course.windows.filter(
+    ({ windowStart }) => windowStart + course.resolution * 1000 > interval.from && windowStart < interval.to,
+  );
+  const go = (to: Range): void => {
+    location.hash = hrefOf({ view: 'series', gateway, series: series.series, range: to });
+  };
+  const within = alerts.filter((alert) => alert.time < interval.to && (alert.closed ?? now) > interval.from);
+  const hovered = row === null ? undefined : windowAt(course, data.x[row]);
+  return html`<section class="card course" aria-label="Course">
+    <${RangeBar}
+      gateway=${gateway}
+      series=${series.series}
+      range=${range}
+      interval=${interval}
+      extent=${series}
+      go=${go}
+    />
+    ${
+      series.kind === 'string'
+        ? html`<p class="empty">The values are words: there is no curve. The table below has them.</p>`
+        : html`<div>
+            <${Readout} window=${hovered ?? shown.at(-1)} newest=${hovered === undefined} series=${series} />
+            <div class="chart-frame">
+              <${Chart}
+                data=${data}
+                interval=${interval}
+                gaps=${gaps}
+                alerts=${within}
+                kind=${series.kind}
+                label=${labelOf(series, interval, shown)}
+                zoom=${go}
+                reset=${() => go({ span: 'auto' })}
+                hover=${setRow}
+              />
+              <span class="chart-unit" aria-hidden="true">${series.unit}</span>
+              ${shown.length === 0 && html`<p class="chart-empty">Nothing was measured in this time.</p>`}
+            </div>
+            <${Legend} gaps=${gaps.length > 0} alerts=${within.length > 0} kind=${series.kind} />
+          </div>`
+    }
+    <${Facts} windows=${shown} gaps=${gaps} unit=${series.unit} kind=${series.kind} resolution=${course.resolution} />
+    <${WindowTable} windows=${shown} series=${series} resolution=${course.resolution} />
+  </section>`;
+}
+
+function windowAt(course: Course, x: number | undefined): SummaryView | undefined {
+  if (x === undefined) return undefined;
+  const start = (x - course.resolution / 2) * 1000;
+  return course.windows.find(({ windowStart }) => windowStart === start);
+}
+
+function labelOf(series: SeriesView, interval: Interval, windows: readonly SummaryView[]): string {
+  const { mean, min, max } = overall(windows);
+  const stretch = `from ${format.exactTime(interval.from)} to ${format.exactTime(interval.to)}`;
+  if (mean === null || min === null || max === null) return `Chart of ${series.series} ${stretch}: no data.`;
+  const show = (value: number): string => format.value(value, series.unit);
+  return `Chart of ${series.series} ${stretch}: mean ${show(mean)}, between ${show(min)} and ${show(max)}.`;
+}

@@ -1,0 +1,72 @@
+import type { VNode } from 'preact';
+
+import type { SeriesView, SummaryView } from '../api/contract.ts';
+import { overall } from './chart-data.ts';
+import * as format from './format.ts';
+import { html } from './html.ts';
+import { Figure } from './parts.ts';
+import type { Interval } from './ranges.ts';
+
+const bare = (value: number | null): string => format.value(value, null);
+
+/** The window under the pointer, else the newest: the figures that the picture only hints at. */
+export function Readout(props: { window: SummaryView | undefined; newest: boolean; series: SeriesView }): VNode {
+  const { window, series } = props;
+  if (window === undefined) return html`<p class="readout"></p>`;
+  return html`<p class="readout">
+    <span>${props.newest ? 'Newest window' : 'Window'} <strong>${format.preciseTime(window.windowStart)}</strong></span>
+    ${series.kind === 'boolean' ? html`<span>on in <strong>${format.share(window.mean)}</strong></span>` : html`<${Levels} window=${window} unit=${series.unit} />`}
+    <span><strong>${format.count(window.count)}</strong> readings</span>
+  </p>`;
+}
+
+function Levels({ window, unit }: { window: SummaryView; unit: string | null }): VNode {
+  return html`<span class="levels">
+    <span>mean <strong>${format.value(window.mean, unit)}</strong></span>
+    <span>p10–p90 <strong>${bare(window.p10)} – ${bare(window.p90)}</strong></span>
+    <span>min–max <strong>${bare(window.min)} – ${bare(window.max)}</strong></span>
+  </span>`;
+}
+
+export function Legend({ gaps, alerts, kind }: { gaps: boolean; alerts: boolean; kind: string }): VNode {
+  return html`<ul class="legend" aria-label="Legend">
+    <li class="mean">${kind === 'boolean' ? 'share of readings that were on' : 'mean'}</li>
+    ${kind === 'number' && html`<li class="narrow">p10 to p90</li>`}
+    ${kind === 'number' && html`<li class="wide">min to max</li>`} ${gaps && html`<li class="gap">no data</li>`}
+    ${alerts && html`<li class="mark">alert</li>`}
+  </ul>`;
+}
+
+export function Facts(props: {
+  windows: readonly SummaryView[];
+  gaps: readonly Interval[];
+  unit: string | null;
+  kind: string;
+  resolution: number;
+}): VNode {
+  const all = overall(props.windows);
+  const missing = props.gaps.reduce((sum, { from, to }) => sum + to - from, 0);
+  const show = (value: number | null): string => format.value(value, props.unit);
+  return html`<dl class="figures small">
+    <${Figure}
+      label="Readings"
+      value=${format.count(all.count)}
+      note=${`in windows of ${format.duration(props.resolution * 1000)}`}
+    />
+    ${props.kind === 'boolean' && html`<${Figure} label="On" value=${format.share(all.mean)} note="of the readings" />`}
+    ${props.kind === 'number' && html`<${Figure} label="Mean" value=${show(all.mean)} />`}
+    ${props.kind === 'number' && html`<${Figure} label="Lowest" value=${show(all.min)} />`}
+    ${props.kind === 'number' && html`<${Figure} label="Highest" value=${show(all.max)} />`}
+    <${Figure}
+      label="In an anomaly"
+      value=${format.plural(all.anomalies, 'reading', 'readings')}
+      tone=${all.anomalies > 0 ? 'bad' : undefined}
+    />
+    <${Figure}
+      label="No data for"
+      value=${missing === 0 ? '0 s' : format.duration(missing)}
+      tone=${missing > 0 ? 'warn' : undefined}
+    />
+    ${all.uncertain + all.bad > 0 && html`<${Figure} label="Doubtful" value=${`${format.count(all.uncertain)} uncertain, ${format.count(all.bad)} bad`} tone="warn" />`}
+  </dl>`;
+}
