@@ -44,16 +44,7 @@ export class DetectionMemory {
     if (this.saving !== undefined || this.clock.monotonic() < this.notBefore) return;
     const names = this.consumer.due(this.clock.now(), everyMs, SAVES_AT_ONCE).filter((name) => !except(name));
     if (names.length === 0) return;
-    this.saving = this.save(names).then(
-      () => {
-        this.saving = undefined;
-      },
-      (error: unknown) => {
-        this.saving = undefined;
-        this.notBefore = this.clock.monotonic() + RETRY_MS;
-        failed(error);
-      },
-    );
+    this.saving = this.trySave(names, failed);
   }
 
   /** Saves what is not saved yet. */
@@ -74,6 +65,16 @@ export class DetectionMemory {
       { kind: 'forget-consumer', consumer: id },
       { kind: 'document', namespace: NAMESPACE, key: id, value: undefined },
     ]);
+  }
+
+  private async trySave(names: readonly string[], failed: (error: unknown) => void): Promise<void> {
+    try {
+      await this.save(names);
+    } catch (error) {
+      this.notBefore = this.clock.monotonic() + RETRY_MS;
+      failed(error);
+    }
+    this.saving = undefined;
   }
 
   private async save(names: readonly string[]): Promise<void> {
