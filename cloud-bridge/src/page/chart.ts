@@ -147,7 +147,7 @@ function padded(low: number | null, high: number | null): [number, number] {
 }
 
 const DAY = 86_400;
-const language = typeof navigator === 'undefined' ? 'en' : navigator.language;
+const language = typeof document === 'undefined' ? 'en' : navigator.language;
 const seconds = new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 const minutes = new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit' });
 const days = new Intl.DateTimeFormat(language, { month: 'short', day: 'numeric' });

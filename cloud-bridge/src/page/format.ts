@@ -1,5 +1,5 @@
-/** Numbers and times as people here write them. Times are epoch milliseconds and are shown in the browser's own zone. */
-const language = typeof navigator === 'undefined' ? 'en' : navigator.language;
+/** Numbers and times in the browser's language (English outside of a browser). Times are epoch milliseconds and are shown in the browser's own zone. */
+const language = typeof document === 'undefined' ? 'en' : navigator.language;
 
 const integer = new Intl.NumberFormat(language, { maximumFractionDigits: 0 });
 const significant = new Intl.NumberFormat(language, { maximumSignificantDigits: 5 });

@@ -40,26 +40,26 @@ export function SetPoints({ gateway }: { gateway: string }): VNode {
 }
 
 function Documents(props: { documents: readonly DocumentView[]; change: (draft: Draft) => void }): VNode {
-  return html`<table class="documents">
+  return html`<table class="documents" role="table">
     <thead>
-      <tr>
-        <th scope="col">Key</th>
-        <th scope="col">Value</th>
-        <th scope="col">At the gateway</th>
-        <th scope="col"><span class="unseen">Change</span></th>
+      <tr role="row">
+        <th scope="col" role="columnheader">Key</th>
+        <th scope="col" role="columnheader">Value</th>
+        <th scope="col" role="columnheader">At the gateway</th>
+        <th scope="col" role="columnheader"><span class="unseen">Change</span></th>
       </tr>
     </thead>
     <tbody>
       ${props.documents.map(
         (one) =>
-          html`<tr key=${one.key}>
-            <th scope="row">${one.key}</th>
-            <td><code>${JSON.stringify(one.value)}</code></td>
-            <td>
+          html`<tr role="row" key=${one.key}>
+            <th scope="row" role="rowheader">${one.key}</th>
+            <td role="cell"><code>${JSON.stringify(one.value)}</code></td>
+            <td role="cell">
               <span class=${one.applied ? 'applied' : 'pending'}>${one.applied ? 'in force' : 'on its way'}</span>
               <small>set <${Ago} at=${one.stamp.wall} /></small>
             </td>
-            <td>
+            <td role="cell">
               <button
                 type="button"
                 aria-label=${`Change ${one.key}`}
@@ -138,15 +138,16 @@ function Form(props: { gateway: string; draft: Draft; change: (draft: Draft) => 
       <input
         required
         type="password"
+        aria-describedby="token-help"
         value=${token}
         autocomplete="off"
         onInput=${(event: Event) => setToken(textOf(event))}
       />
-      <small>
-        Only who has it may set values. It is in the file <code>api-token</code> in the cloud's directory (the one after
-        <code> --dir</code>); this tab forgets it when you close it.
-      </small>
     </label>
+    <small id="token-help">
+      Only who has it may set values. It is in the file <code>api-token</code> in the cloud's directory (the one after
+      <code> --dir</code>); this tab forgets it when you close it.
+    </small>
     <button class="primary" disabled=${busy}>${busy ? 'Setting …' : 'Set value'}</button>
     <p role="status" class=${outcome?.good === false ? 'outcome bad' : 'outcome'}>${outcome?.text}</p>
   </form>`;
