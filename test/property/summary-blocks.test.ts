@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { TideError } from '@tidegate/nodes/node';
+import {
+  blockWithout,
+  decodeBlock,
+  decodeSummary,
+  emptySummary,
+  encodeBlock,
+  encodeSummary,
+  WindowAccumulator,
+  type Part,
+  type Summary,
+} from '@tidegate/nodes/summary';
+import { readings } from './summary-arbitraries.ts';
+
+const summaries: fc.Arbitrary<Summary> = readings({ maxLength: 12 }).map((list) => {
+  const window = new WindowAccumulator();
+  for (const reading of list) window.add(reading);
+  return window.summary();
+});
+
+const blocks: fc.Arbitrary<Part[]> = fc.uniqueArray(
+  fc.record(
+    {
+      series: fc.integer({ min: 1, max: 12 }),
+      windowStart: fc.integer({ min: -3, max: 30 }).map((minute) => 1_780_000_200_000 + minute * 60_000),
+      summary: summaries,
+    },
+    { noNullPrototype: true },
+  ),
+  { maxLength: 30, selector: ({ series, windowStart }) => `${series}:${windowStart}` },
+);
+
+const byKey = (a: Part, b: Part): number => a.series - b.series || a.windowStart - b.windowStart;
+
+/** Decodes, or says that the bytes were refused as they should be. Anything else that is thrown fails the test. */
+function decodes<T>(decode: () => T): T | undefined {
+  try {
+    return decode();
+  } catch (error) {
+    if (error instanceof TideError && ['malformed', 'too-large', 'unknown-version'].includes(error.code))
+      return undefined;
+    throw error;
+  }
+}
+
+const mutation = fc.array(
+  fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 }), fc.constantFrom('set', 'insert', 'cut')),
+  {
+    minLength: 1,
+    maxLength: 4,
+  },
+);
+
+function mutate(bytes: Uint8Array, steps: [number, number, string][]): Uint8Array {
+  let result = [...bytes];
+  for (const [at, byte, how] of steps) {
+    const i = at % (result.length + 1);
+    if (how === 'set') result[i] = byte;
+    else if (how === 'insert') result.splice(i, 0, byte);
+    else result = result.slice(0, i);
+  }
+  return Uint8Array.from(result);
+}
+
+describe('summaries and blocks as bytes', () => {
+  it('gives back every summary', () => {
+    fc.assert(
+      fc.property(summaries, (summary) => {
+        assert.deepEqual(decodeSummary(encodeSummary(summary)), summary);
+      }),
+      { numRuns: 200 },
+    );
+    assert.deepEqual(decodeSummary(encodeSummary(emptySummary())), emptySummary());
+  });
+
+  it('gives back the parts of a block in the order of their keys, from any order', () => {
+    fc.assert(
+      fc.property(blocks, (parts) => {
+        const bytes = encodeBlock(parts);
+        assert.deepEqual(decodeBlock(bytes), parts.toSorted(byKey));
+        assert.deepEqual(encodeBlock(parts.toReversed()), bytes);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('leaves series out, and nothing of them behind', () => {
+    fc.assert(
+      fc.property(blocks, fc.func(fc.boolean()), (parts, leaveOut) => {
+        const gone = new Map(parts.map(({ series }) => [series, leaveOut(series)]));
+        const bytes = encodeBlock(parts);
+        const kept = parts.filter(({ series }) => gone.get(series) === false);
+        const rest = blockWithout(bytes, (series) => gone.get(series)!);
+        assert.deepEqual(rest, encodeBlock(kept));
+        if (kept.length === parts.length) assert.equal(rest, bytes);
+        if (kept.length === 0) assert.equal(rest.length, 0);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('reads no second encoding of anything: what mutated bytes still say has exactly these bytes', () => {
+    let accepted = 0;
+    fc.assert(
+      fc.property(summaries, mutation, (summary, steps) => {
+        const bytes = mutate(encodeSummary(summary), steps);
+        const decoded = decodes(() => decodeSummary(bytes));
+        if (decoded === undefined) return;
+        accepted++;
+        assert.deepEqual(encodeSummary(decoded), bytes);
+      }),
+      { numRuns: 1500 },
+    );
+    fc.assert(
+      fc.property(blocks, mutation, (parts, steps) => {
+        const bytes = mutate(encodeBlock(parts), steps);
+        const decoded = decodes(() => decodeBlock(bytes));
+        if (decoded !== undefined) assert.deepEqual(encodeBlock(decoded), bytes);
+      }),
+      { numRuns: 400 },
+    );
+    assert.ok(accepted > 0, 'no mutation was ever accepted, so nothing was tested');
+  });
+
+  it('refuses random bytes with a reason, and never anything worse', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 400 }), fc.boolean(), (bytes, versioned) => {
+        if (versioned && bytes.length > 0) bytes[0] = 1;
+        decodes(() => decodeSummary(bytes));
+        decodes(() => decodeBlock(bytes));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('refuses every block that is cut short', () => {
+    const parts: Part[] = [1, 2, 3].map((series) => ({
+      series,
+      windowStart: 60_000,
+      summary: decodeSummary(encodeSummary({ ...emptySummary(), bad: series })),
+    }));
+    const bytes = encodeBlock(parts);
+    for (let length = 1; length < bytes.length; length++)
+      assert.throws(() => decodeBlock(bytes.subarray(0, length)), { code: 'malformed' });
+    assert.throws(() => decodeBlock(Uint8Array.of(...bytes, 0)), { code: 'malformed' });
+  });
+
+  it('is bounded: parts, bytes, and what a few bytes may announce', () => {
+    assert.throws(() => decodeBlock(new Uint8Array((8 << 20) + 1)), { code: 'too-large' });
+    assert.throws(() => decodeBlock(Uint8Array.of(1, 0xff, 0xff, 0xff, 0x7f)), { code: 'too-large' });
+    assert.throws(() => decodeBlock(Uint8Array.of(1, 0xa0, 0x8d, 0x06)), {
+      code: 'malformed',
+      message: /100000 parts/,
+    });
+    assert.throws(() => decodeBlock(Uint8Array.of(2, 1)), { code: 'unknown-version' });
+    assert.throws(() => decodeSummary(Uint8Array.of(9)), { code: 'unknown-version' });
+    assert.throws(() => decodeSummary(new Uint8Array((1 << 18) + 1)), { code: 'too-large' });
+    // Long runs of continuation bytes: an integer is given up after its longest length, not at the end of the block.
+    const endless = new Uint8Array(1 << 20).fill(0xff);
+    endless[0] = 1;
+    assert.throws(() => decodeBlock(endless), { code: 'malformed' });
+  });
+
+  it('refuses two parts of one series and window in a block', () => {
+    const part = { series: 1, windowStart: 60_000, summary: emptySummary() };
+    assert.throws(() => encodeBlock([part, { ...part }]), { code: 'duplicate' });
+  });
+
+  it('carries 100,000 parts', () => {
+    const summary = emptySummary();
+    const parts = Array.from({ length: 100_000 }, (_, i) => ({ series: i + 1, windowStart: 60_000, summary }));
+    assert.equal(decodeBlock(encodeBlock(parts)).length, 100_000);
+    assert.throws(() => encodeBlock([...parts, { series: 100_001, windowStart: 0, summary }]), { code: 'too-large' });
+  });
+});
