@@ -8,7 +8,9 @@ import { encodeCanonical, wins, type SharedDocument } from './register.ts';
 
 /** Namespace of the shared documents in the vault; a document is {value, stamp} under its key. */
 export const STATE = 'state';
-export const MAX_DOCUMENTS = 10_000;
+/** All stamps travel in one HELLO. */
+export const MAX_DOCUMENTS = 1_000;
+export const MAX_KEY_CHARACTERS = 256;
 /** Largest value, encoded, bytes. */
 export const MAX_VALUE_BYTES = 65_536;
 
@@ -119,6 +121,8 @@ export class SharedState {
       if (error instanceof TideError) return error.message;
       throw error;
     }
+    if (document.key.length > MAX_KEY_CHARACTERS)
+      return `its key has ${document.key.length} characters, at most ${MAX_KEY_CHARACTERS} are allowed`;
     const size = encodeCanonical(document.value).length;
     if (size > MAX_VALUE_BYTES) return `its value has ${size} bytes, at most ${MAX_VALUE_BYTES} are allowed`;
     const isNew = !this.inForce.has(document.key) && !added.has(document.key);

@@ -59,6 +59,16 @@ export class Announcements {
     };
   }
 
+  /** Announces every series that may be sent, as if none had been. */
+  announceAgain(grants: Grants): Announcement {
+    const numbers = [...this.told.keys()].filter((number) => {
+      const name = this.vault.series.name(number);
+      return name !== undefined && grants.allowsAny(name);
+    });
+    for (const number of numbers) this.told.delete(number);
+    return this.announce(numbers);
+  }
+
   /** Forgets the series that may not be sent any more: should they be granted again, they are announced again. */
   forgetRefused(grants: Grants): Announcement {
     const before = new Map<number, string | undefined>();

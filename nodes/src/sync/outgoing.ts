@@ -8,7 +8,7 @@ import { MAX_GRANTS, checkGrant, grantChanges, readGrants } from '../privacy/gra
 import { DEFAULT_PURPOSE, GRANTS, type Grants } from '../privacy/grants.ts';
 import { streamOf } from '../summary/stream.ts';
 import type { Part } from '../summary/summary.ts';
-import type { Change, Vault } from '../vault/vault.ts';
+import type { Change, QueuedAlert, Vault } from '../vault/vault.ts';
 import { Announcements } from './announcements.ts';
 import { shreds } from './shredding.ts';
 import { splitBlocks } from './split-blocks.ts';
@@ -46,6 +46,7 @@ export class Outgoing {
   private changing = false;
   private lastTurn: Promise<unknown> = Promise.resolve();
   private readonly underWay = new Set<Promise<unknown>>();
+  private readonly alertListeners = new Set<(alert: QueuedAlert) => void>();
 
   private constructor(vault: Vault, clock: Clock, announcements: Announcements, standing: Grants) {
     this.vault = vault;
@@ -113,11 +114,11 @@ export class Outgoing {
   /** Queues an alert together with `alongside`. Of a series without a grant only `alongside` is committed. */
   async commitAlert(alert: Alert, alongside: readonly Change[]): Promise<void> {
     await this.current();
-    const queued: Change[] = this.standing.allows(alert.series)
-      ? [{ kind: 'alert', id: alert.id, revision: alert.revision, body: encodeAlert(alert) }]
-      : [];
-    const changes = [...queued, ...alongside];
+    const { id, revision, series } = alert;
+    const queued: QueuedAlert[] = this.standing.allows(series) ? [{ id, revision, body: encodeAlert(alert) }] : [];
+    const changes = [...queued.map((entry): Change => ({ kind: 'alert', ...entry })), ...alongside];
     if (changes.length > 0) await this.tracked(this.vault.commit(changes));
+    for (const entry of queued) for (const listener of this.alertListeners) listener(entry);
   }
 
   /** Gives leave. Counts from the moment the promise resolves, for what is summarised or raised from then on. */
@@ -156,6 +157,19 @@ export class Outgoing {
         throw error;
       }
     });
+  }
+
+  /** Sends the names of all series once more: the cloud has lost them. */
+  async announceAgain(): Promise<void> {
+    await this.current();
+    const announcement = this.announcements.announceAgain(this.standing);
+    if (announcement.changes.length > 0) await this.tracked(this.vault.commit(announcement.changes));
+  }
+
+  /** Calls back with each alert that was queued, after its commit. Returns the unsubscriber. */
+  onAlert(listener: (alert: QueuedAlert) => void): () => void {
+    this.alertListeners.add(listener);
+    return () => this.alertListeners.delete(listener);
   }
 
   /** Goes on with a revocation that a stop or a crash interrupted. */

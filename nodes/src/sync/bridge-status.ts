@@ -1,0 +1,106 @@
+import type { Clock } from '../node/clock.ts';
+import type { StreamBacklog } from '../vault/vault.ts';
+
+/** What a bridge says of itself; times are epoch milliseconds. */
+export interface BridgeStatus {
+  state: 'offline' | 'connecting' | 'syncing' | 'up-to-date' | 'error';
+  since: number;
+  /** Why it is offline, still connecting, or in error. */
+  reason?: string;
+  blocksWaiting: number;
+  bytesWaiting: number;
+  alertsWaiting: number;
+  /** While syncing: blocks acknowledged of those that waited when it began. */
+  progress?: { done: number; total: number };
+  /** Frames from the broker that were not the cloud's, and the newest reason. */
+  refused: number;
+  refusedReason?: string;
+  framesSent: number;
+  bytesSent: number;
+  /** Smoothed time from sending to the cloud's acknowledgement; 0 before the first. */
+  latencyMs: number;
+}
+
+/** One short line for under the node. `clockText` writes a time of day. */
+export function statusText(status: BridgeStatus, clockText: (time: number) => string): string {
+  const { state, since, reason, blocksWaiting, alertsWaiting, progress } = status;
+  const waits = waiting(blocksWaiting, alertsWaiting);
+  if (state === 'error') return reason ?? 'error';
+  if (state === 'offline') return `offline since ${clockText(since)}${waits}`;
+  if (state === 'connecting') return `connecting since ${clockText(since)}${waits}`;
+  if (state === 'syncing' && progress !== undefined)
+    return `syncing ${count(progress.done)} of ${count(progress.total)} blocks`;
+  return state === 'syncing' ? 'syncing' : 'up to date';
+}
+
+function waiting(blocks: number, alerts: number): string {
+  const parts: string[] = [];
+  if (alerts > 0) parts.push(`${count(alerts)} ${alerts === 1 ? 'alert' : 'alerts'}`);
+  if (blocks > 0) parts.push(`${count(blocks)} ${blocks === 1 ? 'block' : 'blocks'}`);
+  if (parts.length === 0) return '';
+  return `, ${parts.join(' and ')} ${alerts + blocks === 1 ? 'waits' : 'wait'}`;
+}
+
+function count(number: number): string {
+  return number.toLocaleString('en-US');
+}
+
+interface Measured {
+  /** Blocks that may be sent now. */
+  remaining: number;
+  backlog: readonly StreamBacklog[];
+  alertsWaiting: number;
+  latencyMs: number;
+}
+
+/** Counts, and remembers since when things are as they are. */
+export class StatusKeeper {
+  private readonly clock: Clock;
+  private state: BridgeStatus['state'] = 'offline';
+  private since: number;
+  private total = 0;
+  private refusals = 0;
+  private refusedReason: string | undefined;
+  private framesSent = 0;
+  private bytesSent = 0;
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+    this.since = clock.now();
+  }
+
+  refused(reason: string): void {
+    this.refusals++;
+    this.refusedReason = reason;
+  }
+
+  sent(bytes: number): void {
+    this.framesSent++;
+    this.bytesSent += bytes;
+  }
+
+  status(state: BridgeStatus['state'], reason: string, measured: Measured): BridgeStatus {
+    const { remaining, backlog, alertsWaiting, latencyMs } = measured;
+    if (state !== this.state) {
+      this.state = state;
+      this.since = this.clock.now();
+    }
+    this.total = remaining === 0 ? 0 : Math.max(this.total, remaining);
+    return {
+      state,
+      since: this.since,
+      ...(state === 'syncing' || state === 'up-to-date' ? {} : { reason }),
+      blocksWaiting: backlog.reduce((sum, { count }) => sum + count, 0),
+      bytesWaiting: backlog.reduce((sum, { bytes }) => sum + bytes, 0),
+      alertsWaiting,
+      ...(state === 'syncing' && this.total > 0
+        ? { progress: { done: this.total - remaining, total: this.total } }
+        : {}),
+      refused: this.refusals,
+      ...(this.refusedReason === undefined ? {} : { refusedReason: this.refusedReason }),
+      framesSent: this.framesSent,
+      bytesSent: this.bytesSent,
+      latencyMs,
+    };
+  }
+}

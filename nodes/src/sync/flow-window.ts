@@ -1,0 +1,66 @@
+/**
+ * How much may be under way, from how long acknowledgements take. The time-out follows RFC 6298; the window follows the
+ * queueing delay as LEDBAT does (RFC 6817): what takes 100 ms longer than the quickest way is waiting somewhere, and an
+ * alert on the same link would wait behind it.
+ */
+const TARGET_QUEUE_MS = 100;
+const MIN_WINDOW = 32_768;
+const FIRST_WINDOW = 65_536;
+const MIN_TIMEOUT_MS = 2_000;
+const MAX_TIMEOUT_MS = 60_000;
+/** The quickest way is remembered for one to two of these. */
+const BASE_PERIOD_MS = 60_000;
+
+export class FlowWindow {
+  /** Most bytes under way, whatever the delay. */
+  ceiling: number;
+  private size: number;
+  private smoothed = 0;
+  private variation = 0;
+  private expiries = 0;
+  private base = { since: 0, now: Infinity, before: Infinity };
+
+  constructor(ceiling: number) {
+    this.ceiling = ceiling;
+    this.size = Math.min(FIRST_WINDOW, ceiling);
+  }
+
+  /** Bytes that may be under way now. */
+  get bytes(): number {
+    return Math.min(this.size, this.ceiling);
+  }
+
+  /** After so many milliseconds without an acknowledgement a frame counts as lost. */
+  get timeoutMs(): number {
+    const timeout = Math.max(MIN_TIMEOUT_MS, this.smoothed + 4 * this.variation);
+    return Math.min(MAX_TIMEOUT_MS, timeout * 2 ** Math.min(this.expiries, 5));
+  }
+
+  /** Smoothed time to an acknowledgement, milliseconds; 0 before the first. */
+  get latencyMs(): number {
+    return this.smoothed;
+  }
+
+  /** A frame of `bytes`, sent once, was acknowledged after `delayMs`. */
+  acknowledged(delayMs: number, bytes: number, now: number): void {
+    this.expiries = 0;
+    if (this.smoothed === 0) {
+      this.smoothed = delayMs;
+      this.variation = delayMs / 2;
+    } else {
+      this.variation += (Math.abs(this.smoothed - delayMs) - this.variation) / 4;
+      this.smoothed += (delayMs - this.smoothed) / 8;
+    }
+    if (now - this.base.since >= BASE_PERIOD_MS) this.base = { since: now, now: Infinity, before: this.base.now };
+    this.base.now = Math.min(this.base.now, delayMs);
+    const queue = delayMs - Math.min(this.base.now, this.base.before);
+    const drift = Math.max(-1, (TARGET_QUEUE_MS - queue) / TARGET_QUEUE_MS);
+    this.size = Math.max(MIN_WINDOW, Math.min(this.ceiling, this.size + drift * bytes));
+  }
+
+  /** Something under way timed out: half the window, twice the patience. */
+  expired(): void {
+    this.expiries++;
+    this.size = Math.max(MIN_WINDOW, this.size / 2);
+  }
+}

@@ -1,0 +1,132 @@
+import type { Clock } from '../node/clock.ts';
+import { reasonOf } from '../node/errors.ts';
+import type { Change, Range, Vault } from '../vault/vault.ts';
+import { normalise } from './ranges.ts';
+
+/** Document that counts blocks which the cloud could not read and set aside. */
+export const POISON = { namespace: 'outgoing', key: 'poisoned' } as const;
+
+/** Acknowledgements are gathered for so long, so that they cost one sync and not one each. */
+const GATHER_MS = 250;
+/** After a commit that failed. */
+const RETRY_MS = 5_000;
+
+interface Settled {
+  blocks: Map<string, Range[]>;
+  alerts: Map<string, { id: string; revision: number }>;
+  poisoned: number;
+}
+
+const nothing = (): Settled => ({ blocks: new Map(), alerts: new Map(), poisoned: 0 });
+
+/**
+ * Acknowledgements on their way into the vault. The outbox forgets exactly the ids that the cloud named, and only in a
+ * commit; until that is done they are not sent again either. What arrives during a commit goes into the next one.
+ */
+export class Settling {
+  /** Why the last commit failed. */
+  trouble: string | undefined;
+  private readonly clock: Clock;
+  private readonly vault: Vault;
+  private readonly ended: () => void;
+  private at = -Infinity;
+  private underWay: Promise<void> | undefined;
+  private waiting = nothing();
+  private committing = nothing();
+  private poisonedBefore: number | undefined;
+
+  /** `ended` is called after each commit, whether it went well or not. */
+  constructor(clock: Clock, vault: Vault, ended: () => void) {
+    this.clock = clock;
+    this.vault = vault;
+    this.ended = ended;
+  }
+
+  blocks(stream: string, ranges: readonly Range[]): void {
+    if (ranges.length === 0) return;
+    this.waiting.blocks.set(stream, normalise([...(this.waiting.blocks.get(stream) ?? []), ...ranges]));
+  }
+
+  /** Blocks that the cloud cannot read: they are done with, and counted. */
+  poison(stream: string, ranges: readonly Range[]): void {
+    this.blocks(stream, ranges);
+    for (const [from, to] of ranges) this.waiting.poisoned += to - from + 1;
+  }
+
+  alerts(acknowledged: readonly (readonly [id: string, revision: number])[]): void {
+    for (const [id, revision] of acknowledged) this.waiting.alerts.set(`${id}/${revision}`, { id, revision });
+  }
+
+  blocksOf(stream: string): readonly Range[] {
+    return [...(this.waiting.blocks.get(stream) ?? []), ...(this.committing.blocks.get(stream) ?? [])];
+  }
+
+  hasAlert(key: string): boolean {
+    return this.waiting.alerts.has(key) || this.committing.alerts.has(key);
+  }
+
+  alertKeys(): string[] {
+    return [...this.waiting.alerts.keys(), ...this.committing.alerts.keys()];
+  }
+
+  /** Begins a commit when one is due. */
+  step(): void {
+    if (this.underWay !== undefined || this.clock.monotonic() < this.nextWake()) return;
+    this.underWay = this.attempt();
+  }
+
+  /** When the next commit is due, monotonic. */
+  nextWake(): number {
+    return this.pending && this.underWay === undefined ? this.at : Infinity;
+  }
+
+  /** Stores what has come so far. Rejects when that fails. */
+  async close(): Promise<void> {
+    await this.underWay;
+    if (this.pending) await this.commit();
+  }
+
+  private get pending(): boolean {
+    return this.waiting.blocks.size > 0 || this.waiting.alerts.size > 0;
+  }
+
+  private async attempt(): Promise<void> {
+    try {
+      await this.commit();
+      this.trouble = undefined;
+      this.at = this.clock.monotonic() + GATHER_MS;
+    } catch (error) {
+      this.trouble = reasonOf(error);
+      this.at = this.clock.monotonic() + RETRY_MS;
+    }
+    this.underWay = undefined;
+    this.ended();
+  }
+
+  /** After a failure what was to be stored waits again. */
+  private async commit(): Promise<void> {
+    this.poisonedBefore ??= Number((await this.vault.documents.get(POISON.namespace, POISON.key)) ?? 0);
+    const settled = this.waiting;
+    this.waiting = nothing();
+    this.committing = settled;
+    const changes: Change[] = [...settled.blocks].map(([stream, ranges]) => ({
+      kind: 'blocks-acknowledged',
+      stream,
+      ranges,
+    }));
+    if (settled.alerts.size > 0) changes.push({ kind: 'alerts-acknowledged', alerts: [...settled.alerts.values()] });
+    const poisoned = this.poisonedBefore + settled.poisoned;
+    if (settled.poisoned > 0) changes.push({ kind: 'document', ...POISON, value: poisoned });
+    try {
+      await this.vault.commit(changes);
+      this.poisonedBefore = poisoned;
+    } catch (error) {
+      for (const [stream, ranges] of settled.blocks) this.blocks(stream, ranges);
+      for (const [key, alert] of settled.alerts) this.waiting.alerts.set(key, alert);
+      this.waiting.poisoned += settled.poisoned;
+      throw error;
+    } finally {
+      this.committing = nothing();
+    }
+  }
+}
