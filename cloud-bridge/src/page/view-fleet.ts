@@ -139,12 +139,12 @@ function NoGateways(): VNode {
     <p>A gateway appears here as soon as it has been enrolled. Three steps:</p>
     <ol>
       <li>
-        On this machine, make a one-time token for it:
+        Where the cloud runs, make a one-time token for it:
         <code class="command">tidegate-cloud enroll NAME</code>
       </li>
       <li>
-        On the gateway, make its directory and give it the token when asked:
-        <code class="command">tidegate init DIR</code>
+        On the gateway, make its directory with that token; it asks which series may leave the site:
+        <code class="command">tidegate init DIR --enrol TOKEN</code>
       </li>
       <li>Start it: <code class="command">tidegate run DIR</code></li>
     </ol>
