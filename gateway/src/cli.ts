@@ -2,8 +2,14 @@ import { createRequire } from 'node:module';
 
 import { Command } from 'commander';
 
+import { demoCommand } from './commands/demo.ts';
 import { detectCommand } from './commands/detect.ts';
+import { grantCommand } from './commands/grant.ts';
+import { hashPasswordCommand } from './commands/hash-password.ts';
+import { initCommand } from './commands/init.ts';
 import { replayCommand } from './commands/replay.ts';
+import { runCommand } from './commands/run.ts';
+import { statusCommand } from './commands/status.ts';
 
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
 
@@ -12,13 +18,22 @@ export function tidegate(): Command {
   const program = new Command('tidegate')
     .description('An offline-first IoT gateway for Node-RED: durable, encrypted, mergeable.')
     .version(version)
-    .showHelpAfterError('(tidegate --help shows what there is)')
+    .showHelpAfterError('(add --help to see what is allowed)')
     .exitOverride()
     .addHelpText(
       'after',
       '\nExit codes: 0 done, 1 it failed, 2 the command line or the configuration is wrong.\nDocumentation: docs/gateway.md',
     );
-  replayCommand(program);
-  detectCommand(program);
+  for (const add of [
+    initCommand,
+    runCommand,
+    demoCommand,
+    statusCommand,
+    grantCommand,
+    replayCommand,
+    detectCommand,
+    hashPasswordCommand,
+  ])
+    add(program);
   return program;
 }

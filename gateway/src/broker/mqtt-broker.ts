@@ -4,6 +4,7 @@ import type { Door, DoorMessage } from '@tidegate/nodes/ingest';
 import { type Clock, reasonOf, TideError } from '@tidegate/nodes/node';
 import { Aedes, type Client, type PublishPacket } from 'aedes';
 
+import { listenError } from '../listen-error.ts';
 import { PasswordCheck } from '../login/password.ts';
 import { Complaints } from './complaints.ts';
 import { Inlet } from './mqtt-inlet.ts';
@@ -105,7 +106,7 @@ export class Broker {
     server.maxConnections = clients;
     server.on('drop', () => this.complaints.say('clients', `mqtt: refused a connection: limits.clients is ${clients}`));
     return new Promise((resolve, reject) => {
-      server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)));
+      server.once('error', (error) => reject(listenError(error, host, port)));
       server.listen(port, host, () => resolve(server));
     });
   }
@@ -197,13 +198,3 @@ export class Broker {
 
 /** What a message costs in memory beside its topic and payload, roughly. Bytes. */
 const MESSAGE_OVERHEAD = 256;
-
-export function listenError(error: NodeJS.ErrnoException, host: string, port: number): Error {
-  if (error.code === 'EADDRINUSE')
-    return new TideError('port-in-use', `${host}:${port} is in use by another program`, { cause: error });
-  if (error.code === 'EACCES')
-    return new TideError('port-refused', `this user may not open port ${port}; ports below 1024 need a privilege`, {
-      cause: error,
-    });
-  return error;
-}

@@ -2,7 +2,6 @@ import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 
 import { TideError } from '@tidegate/nodes/node';
-import type { VaultOptions } from '@tidegate/nodes/vault';
 
 import { codeOf } from '../error-code.ts';
 import { MAX_CONFIG_BYTES, parseConfig } from './parse.ts';
@@ -28,14 +27,4 @@ export async function readConfig(directory: string): Promise<GatewayConfig> {
     throw error;
   }
   return parseConfig(text, CONFIG_FILE);
-}
-
-/** Where the vault of a gateway lies and how it opens, with paths made absolute. */
-export function vaultOptionsOf(directory: string, config: GatewayConfig): VaultOptions {
-  const { key, directory: vault, commitDelayMs } = config.vault;
-  return {
-    directory: path.resolve(directory, vault),
-    key: 'file' in key ? { file: path.resolve(directory, key.file) } : key,
-    commitDelayMs,
-  };
 }

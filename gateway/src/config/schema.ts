@@ -69,6 +69,17 @@ export const gatewayConfig = z.strictObject({
       passwordHash,
     })
     .describe('keys host, port, user, passwordHash'),
+  cloud: z
+    .strictObject({
+      broker: z
+        .string()
+        .max(512)
+        .regex(/^(mqtts?|wss?):\/\/[^\s/@]+\/?\S*$/)
+        .optional()
+        .describe('a URL such as mqtts://cloud.example:8883, without user and password'),
+    })
+    .prefault({})
+    .describe('the key broker'),
   limits: z
     .strictObject({
       payloadBytes: z.number().int().min(1_024).max(16_777_216).default(262_144).describe('1024..16777216 bytes'),

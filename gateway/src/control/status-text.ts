@@ -1,0 +1,69 @@
+import type { GatewayStatus } from './status.ts';
+
+const grouped = (count: number): string => count.toLocaleString('en-US');
+
+/** `1.4 MB` */
+export function bytesText(bytes: number): string {
+  for (const [unit, size] of [
+    ['GB', 1e9],
+    ['MB', 1e6],
+    ['kB', 1e3],
+  ] as const)
+    if (bytes >= size) return `${(bytes / size).toFixed(1)} ${unit}`;
+  return `${bytes} bytes`;
+}
+
+/** A status for people, one fact in a line. */
+export function statusText(status: GatewayStatus, now: number): string {
+  const { process: running, vault, bridge, enrolled, grants } = status;
+  const facts: [string, string][] = [['gateway', `${status.name}, ${status.running ? 'running' : 'not running'}`]];
+  if (running !== undefined) {
+    facts.push(
+      ['since', `${new Date(running.startedAt).toISOString()} (${duration(now - running.startedAt)})`],
+      ['editor', running.editor],
+      ['broker', `${running.broker}, ${grouped(running.clients)} clients`],
+      ['taking in', `${running.readingsPerSecond} readings/s, ${grouped(running.messages)} messages since the start`],
+      [
+        'rejected',
+        `${grouped(running.rejected)} messages since the start, ${grouped(vault.quarantined)} kept to look at`,
+      ],
+    );
+    if (running.cut + running.refused > 0)
+      facts.push(['refused', `${grouped(running.refused)} messages, ${grouped(running.cut)} connections closed`]);
+  }
+  facts.push(
+    [
+      'vault',
+      `${grouped(vault.readings)} readings, ${bytesText(vault.bytes)}, commit ${vault.commitP50Ms.toFixed(1)} ms`,
+    ],
+    [
+      'waiting',
+      `${grouped(vault.blocksWaiting)} blocks (${bytesText(vault.blockBytesWaiting)}), ${grouped(vault.alertsWaiting)} alerts`,
+    ],
+  );
+  if (vault.damaged > 0)
+    facts.push(['damaged', `${grouped(vault.damaged)} records could not be opened and were set aside`]);
+  facts.push(
+    [
+      'cloud',
+      enrolled === null
+        ? 'not enrolled'
+        : `${enrolled.tenant}/${enrolled.gateway}${enrolled.broker === null ? '' : ` at ${enrolled.broker}`}`,
+    ],
+    ['bridge', bridge === null ? 'not running' : bridge.text],
+    [
+      'grants',
+      grants.length === 0
+        ? 'none: nothing leaves this site'
+        : grants.map(({ series, purpose }) => `${series} (${purpose})`).join(', '),
+    ],
+  );
+  return facts.map(([name, fact]) => `${name.padEnd(10)} ${fact}`).join('\n');
+}
+
+function duration(ms: number): string {
+  const minutes = Math.floor(ms / 60_000);
+  if (minutes < 60) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} days`;
+}

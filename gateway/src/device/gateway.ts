@@ -1,0 +1,188 @@
+import os from 'node:os';
+import path from 'node:path';
+
+import { type Door, doorOf, doorRulesOf } from '@tidegate/nodes/ingest';
+import { type Clock, TideError } from '@tidegate/nodes/node';
+import { outgoingOf } from '@tidegate/nodes/sync';
+import { openVault, readKey, type Vault } from '@tidegate/nodes/vault';
+
+import { Broker } from '../broker/mqtt-broker.ts';
+import type { GatewayConfig } from '../config/schema.ts';
+import { vaultOptionsOf } from '../config/vault-options.ts';
+import { ControlServer } from '../control/http-control.ts';
+import type { Controlled } from '../control/requests.ts';
+import { socketPath } from '../control/socket-path.ts';
+import type { GatewayStatus, GrantView } from '../control/status.ts';
+import { Editor } from '../editor/http-editor.ts';
+import { PasswordCheck } from '../login/password.ts';
+import { CREDENTIALS, derivedSecret } from './derived-secret.ts';
+import { readFlow, USER_DIR } from './file-flow.ts';
+import { Rate } from './rate.ts';
+import { vaultStatus } from './vault-status.ts';
+
+export interface GatewayOptions {
+  directory: string;
+  config: GatewayConfig;
+  log: (line: string) => void;
+  /** What to call the places of the ports in an error, e.g. `gateway.yaml: mqtt.port`. */
+  portNames: { mqtt: string; editor: string };
+}
+
+/**
+ * The device: vault, door and broker, then Node-RED. The door is open before the flows start and after they stop, so
+ * readings are committed and acknowledged whatever the flows do.
+ */
+export class Gateway implements Controlled {
+  private readonly options: GatewayOptions;
+  private readonly clock: Clock;
+  private readonly rate: Rate;
+  /** Ends what has been started, last first. */
+  private readonly undo: (() => Promise<void>)[] = [];
+  private vault: Vault | undefined;
+  private door: Door | undefined;
+  private broker: Broker | undefined;
+  private editor: Editor | undefined;
+  private startedAt = 0;
+
+  constructor(options: GatewayOptions, clock: Clock) {
+    this.options = options;
+    this.clock = clock;
+    this.rate = new Rate(clock);
+  }
+
+  /** Starts everything, or ends what was started and throws. */
+  async start(): Promise<void> {
+    this.startedAt = this.clock.now();
+    try {
+      await this.openDoor();
+      await this.startEditor();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /** Stops the flows, then the broker, then the vault. */
+  async stop(): Promise<void> {
+    for (const step of this.undo.splice(0).toReversed()) await step();
+  }
+
+  get editorUrl(): string {
+    return `http://${shownHost(this.options.config.editor.host)}:${this.editor?.port ?? 0}`;
+  }
+
+  get brokerUrl(): string {
+    return `mqtt://${shownHost(this.options.config.mqtt.host)}:${this.broker?.port ?? 0}`;
+  }
+
+  /** The open vault, for what runs in the same process. */
+  get openVault(): Vault {
+    if (this.vault === undefined) throw new TideError('not-running', 'the gateway is not running');
+    return this.vault;
+  }
+
+  async status(): Promise<GatewayStatus> {
+    const door = this.door!.stats();
+    const broker = this.broker!.stats();
+    return {
+      name: this.options.config.name,
+      running: true,
+      process: {
+        pid: process.pid,
+        startedAt: this.startedAt,
+        editor: this.editorUrl,
+        broker: this.brokerUrl,
+        clients: broker.clients,
+        messages: door.messages,
+        readingsPerSecond: Number(this.rate.perSecond().toFixed(1)),
+        rejected: door.rejected,
+        duplicates: door.duplicates,
+        refused: door.refused,
+        waitingMessages: door.waitingMessages,
+        cut: broker.cut,
+      },
+      ...(await vaultStatus(this.openVault)),
+    };
+  }
+
+  async grants(): Promise<GrantView[]> {
+    return (await vaultStatus(this.openVault)).grants;
+  }
+
+  async grant(series: string, purpose?: string): Promise<void> {
+    await (await outgoingOf(this.openVault)).grant(series, purpose);
+  }
+
+  async revoke(series: string, purpose?: string): Promise<{ rewritten: number }> {
+    return (await outgoingOf(this.openVault)).revoke(series, purpose);
+  }
+
+  /** Vault, door, broker: from here on readings are taken in. */
+  private async openDoor(): Promise<void> {
+    const { directory, config, log } = this.options;
+    const vault = await openVault(vaultOptionsOf(directory, config), this.clock);
+    this.undo.push(() => vault.close());
+    this.vault = vault;
+    const { payloadBytes, clientBytes, clients, commitTimeoutMs } = config.limits;
+    const door = doorOf(vault, this.clock, {
+      maxPayloadBytes: payloadBytes,
+      maxBytesPerClient: clientBytes,
+      commitTimeoutMs,
+    });
+    for (const [id, rule] of doorRulesOf(await readFlow(directory))) door.setRule(id, rule);
+    this.door = door;
+    const { host, port, users } = config.mqtt;
+    const broker = new Broker(
+      door,
+      { host, port, ...(users === undefined ? {} : { users }), payloadBytes, clientBytes, clients, log },
+      this.clock,
+    );
+    await named(this.options.portNames.mqtt, () => broker.start());
+    this.undo.push(() => broker.stop());
+    this.broker = broker;
+    const sampling = setInterval(() => this.rate.sample(door.stats().readings), 1_000);
+    this.undo.push(async () => clearInterval(sampling));
+  }
+
+  /** Control socket and Node-RED. */
+  private async startEditor(): Promise<void> {
+    const { directory, config, log } = this.options;
+    const control = new ControlServer(this, socketPath(directory, os.tmpdir(), process.platform));
+    await control.start();
+    this.undo.push(() => control.stop());
+    const passwords = new PasswordCheck([{ name: config.editor.user, passwordHash: config.editor.passwordHash }]);
+    const { key, directory: vaultDirectory } = vaultOptionsOf(directory, config);
+    const editor = new Editor({
+      name: config.name,
+      host: config.editor.host,
+      port: config.editor.port,
+      userDir: path.join(directory, USER_DIR),
+      user: config.editor.user,
+      login: (user, password) => passwords.matches(user, password),
+      credentialSecret: derivedSecret(readKey(key, vaultDirectory), CREDENTIALS),
+      tidegate: { vault: this.openVault, door: this.door! },
+      log,
+    });
+    // By these the shipped flow finds the gateway's own broker and the cloud's.
+    process.env['TIDEGATE_MQTT_PORT'] = String(this.broker!.port);
+    process.env['TIDEGATE_CLOUD_BROKER'] = config.cloud.broker ?? '';
+    await named(this.options.portNames.editor, () => editor.listen());
+    this.undo.push(() => editor.stop());
+    await editor.start();
+    this.editor = editor;
+  }
+}
+
+/** Adds to an error about a port by what it can be changed. */
+async function named<T>(place: string, open: () => Promise<T>): Promise<T> {
+  try {
+    return await open();
+  } catch (error) {
+    if (error instanceof TideError)
+      throw new TideError(error.code, `${error.message}; change it with ${place}`, { cause: error });
+    throw error;
+  }
+}
+
+const shownHost = (host: string): string =>
+  host === '0.0.0.0' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;

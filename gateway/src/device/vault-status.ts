@@ -1,0 +1,30 @@
+import { readGrants } from '@tidegate/nodes/privacy';
+import type { Vault } from '@tidegate/nodes/vault';
+
+import type { GatewayStatus } from '../control/status.ts';
+
+/** The part of a status that lies in the vault, whether the gateway runs or not. */
+export async function vaultStatus(
+  vault: Vault,
+): Promise<Pick<GatewayStatus, 'vault' | 'bridge' | 'enrolled' | 'grants'>> {
+  const stats = await vault.stats();
+  const grants = await readGrants(vault);
+  return {
+    vault: {
+      directory: vault.directory,
+      incarnation: stats.incarnation,
+      readings: stats.readings,
+      bytes: stats.bytes,
+      blocksWaiting: stats.blocksWaiting,
+      blockBytesWaiting: stats.blockBytesWaiting,
+      alertsWaiting: stats.alertsWaiting,
+      quarantined: stats.quarantined,
+      damaged: stats.damaged,
+      commitP50Ms: stats.commitP50Ms,
+      commitP99Ms: stats.commitP99Ms,
+    },
+    bridge: null,
+    enrolled: null,
+    grants: grants.list.map(({ series, purpose, since }) => ({ series, purpose, since })),
+  };
+}

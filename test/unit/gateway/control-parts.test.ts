@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { TideError } from '@tidegate/nodes/node';
+import { answerControl, type Controlled } from '../../../gateway/src/control/requests.ts';
+import { socketPath } from '../../../gateway/src/control/socket-path.ts';
+import { bytesText, statusText } from '../../../gateway/src/control/status-text.ts';
+import type { GatewayStatus } from '../../../gateway/src/control/status.ts';
+import { derivedSecret } from '../../../gateway/src/device/derived-secret.ts';
+import { Rate } from '../../../gateway/src/device/rate.ts';
+
+const status: GatewayStatus = {
+  name: 'works',
+  running: false,
+  vault: {
+    directory: '/srv/vault',
+    incarnation: '0'.repeat(32),
+    readings: 1_234_567,
+    bytes: 2_500_000,
+    blocksWaiting: 18,
+    blockBytesWaiting: 4_200,
+    alertsWaiting: 2,
+    quarantined: 0,
+    damaged: 0,
+    commitP50Ms: 1.25,
+    commitP99Ms: 9,
+  },
+  bridge: null,
+  enrolled: null,
+  grants: [],
+};
+
+describe('control socket', () => {
+  it('lies in the directory, or below the temporary one where its path would be too long', () => {
+    assert.equal(socketPath('/srv/gateway', '/tmp', 'linux'), '/srv/gateway/run/control.sock');
+    const long = socketPath(`/srv/${'g'.repeat(100)}`, '/tmp', 'linux');
+    assert.match(long, /^\/tmp\/tidegate-[0-9a-f]{16}\/control\.sock$/);
+    assert.notEqual(long, socketPath(`/srv/${'h'.repeat(100)}`, '/tmp', 'linux'));
+    assert.match(socketPath('/srv/gateway', '/tmp', 'win32'), /^\\\\\.\\pipe\\tidegate-/);
+  });
+
+  it('answers what it knows and names what it does not', async () => {
+    const calls: unknown[] = [];
+    const gateway: Controlled = {
+      status: async () => status,
+      grants: async () => [],
+      grant: async (...call) => {
+        calls.push(call);
+        if (call[0] === 'a/#/b') throw new TideError('bad-pattern', 'it has # before its end');
+      },
+      revoke: async (...call) => {
+        calls.push(call);
+        return { rewritten: 3 };
+      },
+    };
+    assert.deepEqual(await answerControl(gateway, 'GET', '/status', undefined), { status: 200, body: status });
+    assert.deepEqual(await answerControl(gateway, 'DELETE', '/grants', { series: 'a/#' }), {
+      status: 200,
+      body: { rewritten: 3, grants: [] },
+    });
+    for (const [method, path, body, code] of [
+      ['PUT', '/grants', { series: 'a/#/b' }, 'bad-pattern'],
+      ['PUT', '/grants', { pattern: 'a' }, 'bad-request'],
+      ['POST', '/status', undefined, 'unknown-request'],
+    ] as const) {
+      const answer = await answerControl(gateway, method, path, body);
+      assert.equal(answer.status, 400);
+      assert.equal((answer.body as { error: { code: string } }).error.code, code);
+    }
+    assert.deepEqual(calls, [
+      ['a/#', undefined],
+      ['a/#/b', undefined],
+    ]);
+  });
+});
+
+describe('status text', () => {
+  it('says in words what the vault holds and what waits', () => {
+    const text = statusText(status, 0);
+    assert.match(text, /works, not running/);
+    assert.match(text, /1,234,567 readings, 2\.5 MB/);
+    assert.match(text, /18 blocks \(4\.2 kB\), 2 alerts/);
+    assert.match(text, /none: nothing leaves this site/);
+    assert.equal(bytesText(999), '999 bytes');
+  });
+});
+
+describe('rate', () => {
+  it('is over the last ten seconds', () => {
+    let now = 0;
+    const rate = new Rate({ now: () => now, monotonic: () => now });
+    assert.equal(rate.perSecond(), 0);
+    for (let second = 0; second <= 60; second++) {
+      now = second * 1000;
+      rate.sample(second < 30 ? second * 100 : 3000 + (second - 30) * 7);
+    }
+    assert.equal(Math.round(rate.perSecond()), 7);
+  });
+});
+
+describe('derived secret', () => {
+  it('follows from key and purpose alone', () => {
+    const key = 'ab'.repeat(32);
+    assert.equal(derivedSecret(key, 'one'), derivedSecret(key, 'one'));
+    assert.notEqual(derivedSecret(key, 'one'), derivedSecret(key, 'two'));
+    assert.notEqual(derivedSecret('a passphrase of some words', 'one'), derivedSecret('another passphrase', 'one'));
+    assert.equal(Buffer.from(derivedSecret(key, 'one'), 'base64url').length, 32);
+  });
+});
