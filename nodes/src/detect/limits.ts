@@ -84,7 +84,7 @@ export class LimitsDetector implements Detector<LimitsState> {
     const seconds = (time - state.outsideSince) / 1000;
     const since = seconds >= 1 ? `, outside for ${spanText(seconds)}` : '';
     return {
-      score: scoreOf(beyond, low, high, limit),
+      score: scoreOf(above ? value - (high ?? limit) : (low ?? limit) - value, low, high, limit),
       alarm: true,
       severity: state.critical ? 'critical' : 'warning',
       expected,

@@ -5,11 +5,14 @@ export function numberText(value: number, spread = 0): string {
   if (value === 0) return '0';
   const size = Math.abs(value);
   if (size >= 1e9 || size < 1e-6) return value.toExponential(2).replace('e+', 'e');
-  const meaningful = spread > 0 && Number.isFinite(spread) ? 1 - Math.floor(Math.log10(spread)) : 0;
-  const atLeast = 2 - Math.floor(Math.log10(size));
-  const digits = Math.min(6, Math.max(0, meaningful, atLeast));
+  const telling = spread > 0 && Number.isFinite(spread) ? 1 - exponentOf(spread) : 2 - exponentOf(size);
+  const digits = Math.min(6, Math.max(0, telling));
   const text = value.toFixed(digits);
   return text.includes('.') ? text.replace(/\.?0+$/, '') : text;
+}
+
+function exponentOf(size: number): number {
+  return Math.floor(Math.log10(size));
 }
 
 /** A number as it was set or measured, to at most seven digits. */

@@ -30,7 +30,7 @@ const HIGHEST_PEAK = 4;
 const HABIT_TIMES = 4;
 const HABIT_SECONDS = 3 * 86_400;
 /** News is what is rarer than the habit by so many decades. */
-const HABIT_MARGIN = 0.5;
+const HABIT_MARGIN = 1;
 /** After a silence of so many intervals (and at least the short span) the short window is old and has to fill again. */
 const GAP_INTERVALS = 10;
 /** Readings in a row that go back in time before the clock is taken to have been set back. */
@@ -105,7 +105,7 @@ export class AutoDetector implements Detector<AutoState> {
       remember(s, time);
     }
     s.until = time + Math.max(CALM_SECONDS, CALM_INTERVALS * s.interval);
-    if (decades > s.episodePeaks[s.episode]) s.episodePeaks[s.episode] = Math.min(decades, HIGHEST_PEAK);
+    if (decades > s.episodePeaks[s.episode]) s.episodePeaks[s.episode] = decades;
     const worse = fresh || decades > s.peak || !s.shown;
     if (!worse || decades < s.required) return;
     s.shown = true;
@@ -162,12 +162,10 @@ function follow(state: AutoState, value: number, time: number): boolean {
 
 /** Adds the value to what is known of the series. */
 function advance(state: AutoState, value: number, step: number, time: number): void {
-  if (step > 0) {
-    if (state.quantum === 0 || step < state.quantum) state.quantum = step;
-    const usual = state.change === 0 ? step : state.change;
-    // Mean change, single steps counted up to five times the usual; about as long a memory as the short window.
-    state.change += (Math.min(step, 5 * usual) - state.change) / SHORT_SIZE;
-  } else state.change -= state.change / SHORT_SIZE;
+  if (step > 0 && (state.quantum === 0 || step < state.quantum)) state.quantum = step;
+  // Mean change, single steps counted up to five times the usual; as long a memory as the short window, and no longer than the past.
+  const counted = state.change === 0 ? step : Math.min(step, 5 * state.change);
+  state.change += (counted - state.change) / (state.short.count + 1);
   state.value = value;
   // A young window takes every reading, so that it is full before its span has passed.
   const every = Math.min(SHORT_SPAN / SHORT_SIZE, (time - state.first) / 20);
@@ -187,7 +185,8 @@ function requiredOf(s: AutoState, time: number): number {
     if (start > 0 && time - start < HABIT_SECONDS) peaks.push(s.episodePeaks[i]);
   if (peaks.length < HABIT_TIMES) return remembered;
   peaks.sort((a, b) => b - a);
-  return Math.max(remembered, peaks[HABIT_TIMES - 1] + HABIT_MARGIN);
+  // The second highest: one enormous event among them makes no habit of enormous events.
+  return Math.max(remembered, peaks[1] + HABIT_MARGIN);
 }
 
 /** Notes the start of an episode in the place of the oldest one. */
