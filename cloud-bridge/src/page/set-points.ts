@@ -145,7 +145,7 @@ function Form(props: { gateway: string; draft: Draft; change: (draft: Draft) => 
       />
     </label>
     <small id="token-help">
-      Only who has it may set values. It is in the file <code>api-token</code> in the cloud's directory (the one after
+      Only who has it may set values. It is in the file <code>keys/api-token</code> in the cloud's directory (the one after
       <code> --dir</code>); this tab forgets it when you close it.
     </small>
     <button class="primary" disabled=${busy}>${busy ? 'Setting …' : 'Set value'}</button>
