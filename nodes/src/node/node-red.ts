@@ -64,6 +64,11 @@ export interface NodeRed {
     evaluateNodeProperty(value: string, type: string, node: Node, message: NodeMessage): unknown;
   };
   settings: { userDir?: string; tidegate?: GatewayHost };
+  /** `flows:started` when every node of a deploy exists, `flows:stopping` before the first one is closed. */
+  events: {
+    on(event: 'flows:started' | 'flows:stopping', listener: () => void): void;
+    removeListener(event: 'flows:started' | 'flows:stopping', listener: () => void): void;
+  };
   httpAdmin?: unknown;
   log: { info(text: string): void; warn(text: string): void; error(text: string): void };
 }

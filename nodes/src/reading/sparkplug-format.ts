@@ -36,7 +36,6 @@ interface Wire {
   datatype: number | undefined;
   isNull: boolean;
   value: Value | bigint | undefined;
-  /** The value came as float32. */
   unit: string | undefined;
   quality: Quality | undefined;
   unsupported: boolean;
@@ -59,7 +58,8 @@ export function readSparkplug(topic: string, bytes: Uint8Array, births: BirthBoo
   } catch (error) {
     findings.problem('unreadable', `the payload is no Sparkplug B message: ${reasonOf(error)}`);
   }
-  return findings.finish();
+  // A birth may only name what is to come.
+  return place.type.endsWith('BIRTH') ? findings : findings.finish();
 }
 
 function readPayload(bytes: Uint8Array, place: SparkplugTopic, births: BirthBook, findings: Findings): void {
