@@ -185,6 +185,8 @@ export interface VaultStats {
   quarantined: number;
   /** Records that could not be opened and were set aside. */
   damaged: number;
+  /** What was found damaged when the vault was opened or since, in words for a person. */
+  problems: readonly string[];
   commits: number;
   /** Milliseconds of the newest 1000 commits. */
   commitP50Ms: number;

@@ -1,0 +1,118 @@
+import type { BatchChunk } from './batch-codec.ts';
+import type { Block, QueuedAlert, Range, SeriesEntry, StreamBacklog } from './vault.ts';
+
+/**
+ * What the vault asks of the engine that keeps the records: plain data in, plain data out, so that it may live in
+ * another thread. Calls are answered one after the other; at most one `write` is under way at a time.
+ */
+export interface EngineCalls {
+  open(): OpenReport;
+  /** One transaction, synced. A conflict rejects its item alone; any other failure rejects the whole group. */
+  write(group: WriteGroup): WriteResult;
+  readJournal(from: number, limit: number, source: string | undefined): JournalPart;
+  cause(source: string): number;
+  /** Digests, eight bytes each, oldest first. */
+  receipts(): Uint8Array;
+  /** Encoded rejections, newest first. */
+  rejections(limit: number): Uint8Array[];
+  checkpoints(consumer: string): EncodedCheckpoint | undefined;
+  replayFrom(): number;
+  streams(): StreamBacklog[];
+  peek(stream: string, order: 'newest' | 'oldest', skip: readonly Range[], maxBytes: number): Block[];
+  alerts(limit: number, skip: ReadonlySet<string>): QueuedAlert[];
+  document(namespace: string, key: string): Uint8Array | undefined;
+  documents(namespace: string): { key: string; value: Uint8Array }[];
+  stats(): EngineStats;
+  close(): void;
+}
+
+export interface OpenReport {
+  directory: string;
+  incarnation: string;
+  head: number;
+  series: SeriesEntry[];
+  /** Highest number given out; above the entries' when the newest entry was damaged. */
+  lastSeries: number;
+}
+
+export interface WriteGroup {
+  /** New and changed catalogue entries, written before the items. */
+  series: SeriesEntry[];
+  items: WriteItem[];
+}
+
+export type WriteItem = AppendItem | CommitItem;
+
+export interface AppendItem {
+  kind: 'append';
+  source: string;
+  chunks: BatchChunk[];
+  receipts?: Uint8Array;
+  cause?: number;
+  rejections?: Uint8Array[];
+}
+
+export interface CommitItem {
+  kind: 'commit';
+  changes: EncodedChange[];
+}
+
+/** A change as it crosses to the engine: values are encoded. */
+export type EncodedChange =
+  | { kind: 'checkpoint'; consumer: string; series: number; position: number; state: Uint8Array }
+  | { kind: 'consumer'; consumer: string; replayFrom: number }
+  | { kind: 'forget-consumer'; consumer: string }
+  | { kind: 'block'; stream: string; body: Uint8Array }
+  | { kind: 'rewrite-block'; stream: string; number: number; body: Uint8Array }
+  | { kind: 'blocks-acknowledged'; stream: string; ranges: readonly Range[] }
+  | { kind: 'alert'; id: string; revision: number; body: Uint8Array }
+  | { kind: 'alerts-acknowledged'; alerts: readonly { id: string; revision: number }[] }
+  | { kind: 'document'; namespace: string; key: string; value: Uint8Array | undefined }
+  | { kind: 'expect-document'; namespace: string; key: string; value: Uint8Array | undefined };
+
+export type ItemResult =
+  | { kind: 'appended'; first: number }
+  | { kind: 'committed'; numbers: number[] }
+  | { kind: 'conflict'; reason: string };
+
+export interface WriteResult {
+  head: number;
+  results: ItemResult[];
+}
+
+export interface JournalPart {
+  chunks: {
+    /** Position of the chunk's first reading. */
+    position: number;
+    /** Readings to leave out at its begin, and to take after these. */
+    skip: number;
+    take: number;
+    bytes: Uint8Array;
+  }[];
+  next: number | undefined;
+}
+
+export interface EncodedCheckpoint {
+  replayFrom: number;
+  series: { series: number; position: number; state: Uint8Array }[];
+}
+
+export interface EngineStats {
+  readings: number;
+  bytes: number;
+  blocksWaiting: number;
+  blockBytesWaiting: number;
+  alertsWaiting: number;
+  quarantined: number;
+  damaged: number;
+  problems: string[];
+}
+
+/** An engine as its caller sees it, whatever lies between the two. */
+export interface EngineChannel {
+  call<Method extends keyof EngineCalls>(
+    method: Method,
+    parameters: Parameters<EngineCalls[Method]>,
+    transfer?: readonly ArrayBuffer[],
+  ): Promise<ReturnType<EngineCalls[Method]>>;
+}

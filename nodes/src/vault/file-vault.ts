@@ -1,0 +1,84 @@
+import { existsSync, mkdirSync, realpathSync } from 'node:fs';
+import path from 'node:path';
+import { systemClock, type Clock } from '../node/clock.ts';
+import { TideError } from '../node/errors.ts';
+import { describeKey } from './file-key.ts';
+import { EngineThread } from './sqlite-thread.ts';
+import { VaultClient } from './vault-client.ts';
+import type { KeyReference, Vault, VaultOptions } from './vault.ts';
+
+interface Shared {
+  vault: Promise<Vault>;
+  key: string;
+  users: number;
+  /** Set while the last user closes it. */
+  closing?: Promise<void>;
+}
+
+/** By real path, for the whole process: sources and built nodes may both be loaded, and a vault has one owner. */
+const SHELF = Symbol.for('tidegate.vaults');
+const shelf = ((globalThis as { [SHELF]?: Map<string, Shared> })[SHELF] ??= new Map<string, Shared>());
+
+/**
+ * Opens the vault in a directory and makes it when there is none. Within a process all who open the same directory get
+ * the same vault, and it is closed when as many have closed it. Throws TideError `owned` (another process has it),
+ * `wrong-key`, `no-key`, `weak-key`, `key-exposed`, `key-inside-vault`, `newer-format`, `io`.
+ */
+export async function openVault(options: VaultOptions, clock: Clock = systemClock): Promise<Vault> {
+  const settled = settle(options);
+  const { directory } = settled;
+  const key = describeKey(settled.key);
+  for (let shared = shelf.get(directory); shared !== undefined; shared = shelf.get(directory)) {
+    if (shared.closing !== undefined) {
+      // A failure to close is its closer's to report; here it only matters that it is over.
+      await shared.closing.catch(() => undefined);
+      continue;
+    }
+    if (shared.key !== key)
+      throw new TideError('wrong-key', `vault ${directory} is open with ${shared.key}; ${key} was asked for now`);
+    shared.users++;
+    return shared.vault;
+  }
+  const shared: Shared = { vault: start(settled, clock), key, users: 1 };
+  shelf.set(directory, shared);
+  shared.vault.catch(() => shelf.delete(directory));
+  return shared.vault;
+}
+
+async function start(options: VaultOptions, clock: Clock): Promise<Vault> {
+  const thread = EngineThread.start(options);
+  try {
+    const vault = await VaultClient.open({
+      channel: thread,
+      clock,
+      commitDelayMs: options.commitDelayMs ?? 0,
+      after: (ms, callback) => {
+        const timer = setTimeout(callback, ms);
+        return () => clearTimeout(timer);
+      },
+    });
+    const close = vault.close.bind(vault);
+    vault.close = () => release(options.directory, close);
+    return vault;
+  } catch (error) {
+    await thread.abandon();
+    throw error;
+  }
+}
+
+/** One user less; the last one closes it. */
+function release(directory: string, close: () => Promise<void>): Promise<void> {
+  const shared = shelf.get(directory);
+  if (shared === undefined) return close();
+  if (--shared.users > 0) return Promise.resolve();
+  shared.closing ??= close().finally(() => shelf.delete(directory));
+  return shared.closing;
+}
+
+function settle(options: VaultOptions): VaultOptions {
+  if (options.directory === '') throw new TideError('no-directory', 'a vault needs a directory');
+  const directory = path.resolve(options.directory);
+  if (!existsSync(directory)) mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const key: KeyReference = 'file' in options.key ? { file: path.resolve(options.key.file) } : options.key;
+  return { ...options, directory: realpathSync(directory), key };
+}

@@ -1,0 +1,107 @@
+import { randomBytes } from 'node:crypto';
+import { xchacha20poly1305 } from '@noble/ciphers/chacha.js';
+import { TideError } from '../node/errors.ts';
+
+/** What a record is, part of its associated data: a record of one kind never opens as another. */
+export const KINDS = [
+  'journal',
+  'series',
+  'receipts',
+  'cause',
+  'rejection',
+  'consumer',
+  'checkpoint',
+  'stream',
+  'block',
+  'alert',
+  'document',
+] as const;
+export type Kind = (typeof KINDS)[number];
+
+/** What binds a record to its place: the columns of its row that stand in clear. */
+export type Place = readonly (number | Uint8Array)[];
+
+/** Data keys by number; a record names the one that sealed it. */
+export interface RecordKeys {
+  readonly current: number;
+  recordKey(id: number): Uint8Array | undefined;
+}
+
+const FORMAT = 1;
+const HEAD = 5;
+const NONCE = 24;
+const TAG = 16;
+
+/**
+ * Seals the records of one incarnation with XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03). A sealed record is
+ * `format u8 | key id u32 LE | nonce 24 | ciphertext | tag 16`; format, key id, incarnation, kind and place are
+ * associated data, so that a record which was altered, moved to another row or taken from another vault does not open.
+ */
+export class Sealer {
+  private readonly keys: RecordKeys;
+  private readonly incarnation: Uint8Array;
+
+  /** `incarnation`: 16 bytes. */
+  constructor(keys: RecordKeys, incarnation: Uint8Array) {
+    this.keys = keys;
+    this.incarnation = incarnation;
+  }
+
+  seal(kind: Kind, place: Place, plain: Uint8Array): Buffer {
+    const id = this.keys.current;
+    const nonce = randomBytes(NONCE);
+    const box = xchacha20poly1305(this.key(id), nonce, associated(id, this.incarnation, kind, place)).encrypt(plain);
+    const sealed = Buffer.allocUnsafe(HEAD + NONCE + box.length);
+    sealed[0] = FORMAT;
+    sealed.writeUInt32LE(id, 1);
+    sealed.set(nonce, HEAD);
+    sealed.set(box, HEAD + NONCE);
+    return sealed;
+  }
+
+  /** Throws TideError `damaged-record` when the record is not what this vault put in this place. */
+  open(kind: Kind, place: Place, sealed: Uint8Array): Uint8Array {
+    if (sealed.length < HEAD + NONCE + TAG)
+      throw new TideError('damaged-record', `${kind} record: ${sealed.length} bytes`);
+    if (sealed[0] !== FORMAT) throw new TideError('damaged-record', `${kind} record: format ${sealed[0]}`);
+    const id = Buffer.from(sealed.buffer, sealed.byteOffset, HEAD).readUInt32LE(1);
+    const nonce = sealed.subarray(HEAD, HEAD + NONCE);
+    try {
+      const aad = associated(id, this.incarnation, kind, place);
+      return xchacha20poly1305(this.key(id), nonce, aad).decrypt(sealed.subarray(HEAD + NONCE));
+    } catch (cause) {
+      throw new TideError('damaged-record', `${kind} record: its seal is broken`, { cause });
+    }
+  }
+
+  private key(id: number): Uint8Array {
+    const key = this.keys.recordKey(id);
+    if (key === undefined) throw new TideError('damaged-record', `no data key ${id}`);
+    return key;
+  }
+}
+
+/** Each member of the place carries its type, and bytes their length: no two places give the same associated data. */
+function associated(keyId: number, incarnation: Uint8Array, kind: Kind, place: Place): Uint8Array {
+  let length = HEAD + 1 + incarnation.length;
+  for (const part of place) length += typeof part === 'number' ? 9 : 3 + part.length;
+  const out = Buffer.allocUnsafe(length);
+  out[0] = FORMAT;
+  out.writeUInt32LE(keyId, 1);
+  out[HEAD] = KINDS.indexOf(kind);
+  out.set(incarnation, HEAD + 1);
+  let at = HEAD + 1 + incarnation.length;
+  for (const part of place) {
+    if (typeof part === 'number') {
+      out[at] = 1;
+      out.writeDoubleLE(part, at + 1);
+      at += 9;
+    } else {
+      out[at] = 2;
+      out.writeUInt16LE(part.length, at + 1);
+      out.set(part, at + 3);
+      at += 3 + part.length;
+    }
+  }
+  return out;
+}

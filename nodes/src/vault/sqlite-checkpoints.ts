@@ -1,0 +1,108 @@
+import { decodeCbor, encodeCbor } from './cbor.ts';
+import type { EncodedChange, EncodedCheckpoint } from './engine.ts';
+import { openOrNote, type Store } from './sqlite-damage.ts';
+import type { Statement } from './sqlite-schema.ts';
+
+type Checkpoint = Extract<EncodedChange, { kind: 'checkpoint' }>;
+
+/** What restartable nodes saved: a low-watermark for each consumer, a state for each of its series. */
+export class SqliteCheckpoints {
+  private readonly store: Store;
+  private readonly find: Statement;
+  private readonly putConsumer: Statement;
+  private readonly putCheckpoint: Statement;
+
+  constructor(store: Store) {
+    this.store = store;
+    const { db } = store;
+    this.find = db.prepare('SELECT id FROM consumers WHERE name = ?').pluck();
+    this.putConsumer = db.prepare(
+      'INSERT INTO consumers (id, name, body) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body',
+    );
+    this.putCheckpoint = db.prepare(
+      `INSERT INTO checkpoints (consumer, series, body) VALUES (?, ?, ?)
+       ON CONFLICT (consumer, series) DO UPDATE SET body = excluded.body`,
+    );
+  }
+
+  put({ consumer, series, position, state }: Checkpoint): void {
+    // A consumer whose first change is a checkpoint has said nothing about where to read from: from the oldest reading.
+    const id = this.id(consumer) ?? this.register(consumer, 1);
+    const plain = Buffer.allocUnsafe(8 + state.length);
+    plain.writeDoubleLE(position, 0);
+    plain.set(state, 8);
+    this.putCheckpoint.run(id, series, this.store.sealer.seal('checkpoint', [id, series], plain));
+  }
+
+  /** Moves the low-watermark; makes the consumer. Returns its row. */
+  register(consumer: string, replayFrom: number): number {
+    const { db, sealer } = this.store;
+    const name = this.name(consumer);
+    const known = this.find.get(name) as number | undefined;
+    const id = known ?? (db.prepare('SELECT coalesce(max(id), 0) + 1 FROM consumers').pluck().get() as number);
+    this.putConsumer.run(id, name, sealer.seal('consumer', [id, name], encodeCbor(replayFrom)));
+    return id;
+  }
+
+  forget(consumer: string): void {
+    const id = this.id(consumer);
+    if (id === undefined) return;
+    const { db } = this.store;
+    db.prepare('DELETE FROM checkpoints WHERE consumer = ?').run(id);
+    db.prepare('DELETE FROM consumers WHERE id = ?').run(id);
+  }
+
+  load(consumer: string): EncodedCheckpoint | undefined {
+    const { db } = this.store;
+    const id = this.id(consumer);
+    if (id === undefined) return undefined;
+    const rows = db.prepare('SELECT series, body FROM checkpoints WHERE consumer = ?').all(id) as {
+      series: number;
+      body: Buffer;
+    }[];
+    const series: EncodedCheckpoint['series'] = [];
+    for (const { series: number, body } of rows) {
+      const plain = openOrNote(this.store, 'checkpoint', [id, number], body, () =>
+        db.prepare('DELETE FROM checkpoints WHERE consumer = ? AND series = ?').run(id, number),
+      );
+      if (plain === undefined) continue;
+      const position = Buffer.from(plain.buffer, plain.byteOffset, 8).readDoubleLE(0);
+      series.push({ series: number, position, state: plain.subarray(8) });
+    }
+    return { replayFrom: this.consumers().get(id) ?? 1, series };
+  }
+
+  /** Lowest watermark of all consumers, `head` when there are none. */
+  replayFrom(head: number): number {
+    let lowest = head;
+    for (const from of this.consumers().values()) lowest = Math.min(lowest, from);
+    return lowest;
+  }
+
+  /** Low-watermark of each consumer; a damaged one reads everything again, since states skip what they include. */
+  private consumers(): Map<number, number> {
+    const { db } = this.store;
+    const rows = db.prepare('SELECT id, name, body FROM consumers').all() as {
+      id: number;
+      name: Buffer;
+      body: Buffer;
+    }[];
+    return new Map(
+      rows.map(({ id, name, body }) => {
+        const plain = openOrNote(this.store, 'consumer', [id, name], body, () => {
+          const again = this.store.sealer.seal('consumer', [id, name], encodeCbor(1));
+          this.putConsumer.run(id, name, again);
+        });
+        return [id, plain === undefined ? 1 : decodeCbor<number>(plain)];
+      }),
+    );
+  }
+
+  private id(consumer: string): number | undefined {
+    return this.find.get(this.name(consumer)) as number | undefined;
+  }
+
+  private name(consumer: string): Buffer {
+    return this.store.keys.nameHash('consumer', consumer);
+  }
+}

@@ -1,0 +1,82 @@
+import { decodeCbor, encodeCbor } from './cbor.ts';
+import { openOrNote, type Store } from './sqlite-damage.ts';
+import type { Sqlite, Statement } from './sqlite-schema.ts';
+import type { Sealer } from './sealed.ts';
+
+/** A document as it is sealed; `value` is encoded by whoever put it. */
+interface Sealed {
+  namespace: string;
+  key: string;
+  value: Uint8Array;
+}
+
+interface Row {
+  namespace: Buffer;
+  key: Buffer;
+  body: Buffer;
+}
+
+/** Small documents, found by the keyed hashes of namespace and key. */
+export class SqliteDocuments {
+  private readonly store: Store;
+  private readonly find: Statement;
+  private readonly upsert: Statement;
+  private readonly remove: Statement;
+
+  constructor(store: Store) {
+    this.store = store;
+    const { db } = store;
+    this.find = db.prepare('SELECT namespace, key, body FROM documents WHERE namespace = ? AND key = ?');
+    this.upsert = db.prepare(
+      `INSERT INTO documents (namespace, key, body) VALUES (?, ?, ?)
+       ON CONFLICT (namespace, key) DO UPDATE SET body = excluded.body`,
+    );
+    this.remove = db.prepare('DELETE FROM documents WHERE namespace = ? AND key = ?');
+  }
+
+  put(namespace: string, key: string, value: Uint8Array | undefined): void {
+    const place = this.place(namespace, key);
+    if (value === undefined) this.remove.run(...place);
+    else this.upsert.run(...place, this.store.sealer.seal('document', place, encodeCbor({ namespace, key, value })));
+  }
+
+  get(namespace: string, key: string): Uint8Array | undefined {
+    const row = this.find.get(...this.place(namespace, key)) as Row | undefined;
+    return row === undefined ? undefined : this.open(row)?.value;
+  }
+
+  /** In order of key. */
+  list(namespace: string): { key: string; value: Uint8Array }[] {
+    const rows = this.store.db
+      .prepare('SELECT namespace, key, body FROM documents WHERE namespace = ?')
+      .all(this.store.keys.nameHash('namespace', namespace)) as Row[];
+    return rows
+      .flatMap((row) => this.open(row) ?? [])
+      .map(({ key, value }) => ({ key, value }))
+      .sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  private open({ namespace, key, body }: Row): Sealed | undefined {
+    const plain = openOrNote(this.store, 'document', [namespace, key], body, () => this.remove.run(namespace, key));
+    return plain === undefined ? undefined : decodeCbor<Sealed>(plain);
+  }
+
+  private place(namespace: string, key: string): [Buffer, Buffer] {
+    const { keys } = this.store;
+    return [keys.nameHash('namespace', namespace), keys.nameHash('document', namespace, key)];
+  }
+}
+
+/** The documents of a database that can still be opened: what is carried over when the rest is set aside. */
+export function* readableDocuments(db: Sqlite, sealer: Sealer): Generator<Sealed> {
+  for (const row of db.prepare('SELECT namespace, key, body FROM documents').iterate() as Iterable<Row>) {
+    let plain: Uint8Array;
+    try {
+      plain = sealer.open('document', [row.namespace, row.key], row.body);
+    } catch {
+      // This one is among the damaged; its bytes stay in the database that is set aside.
+      continue;
+    }
+    yield decodeCbor<Sealed>(plain);
+  }
+}

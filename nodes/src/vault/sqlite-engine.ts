@@ -1,0 +1,309 @@
+import { mkdirSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { TideError } from '../node/errors.ts';
+import type {
+  CommitItem,
+  EncodedChange,
+  EncodedCheckpoint,
+  EngineCalls,
+  EngineStats,
+  ItemResult,
+  JournalPart,
+  OpenReport,
+  WriteGroup,
+  WriteItem,
+  WriteResult,
+} from './engine.ts';
+import { readHeader } from './file-header.ts';
+import { readKey } from './file-key.ts';
+import { unlock, type KeyRing } from './keys.ts';
+import { Sealer } from './sealed.ts';
+import { SqliteAlerts } from './sqlite-alerts.ts';
+import { SqliteCheckpoints } from './sqlite-checkpoints.ts';
+import { Damage, type Store } from './sqlite-damage.ts';
+import { SqliteDocuments } from './sqlite-documents.ts';
+import { SqliteDoor } from './sqlite-door.ts';
+import { SqliteJournal } from './sqlite-journal.ts';
+import { SqliteOutbox } from './sqlite-outbox.ts';
+import { Owner } from './sqlite-owner.ts';
+import { markDamaged, openFiles } from './sqlite-recovery.ts';
+import { engineError } from './sqlite-schema.ts';
+import { SqliteSeries } from './sqlite-series.ts';
+import type { Block, KeyReference, QueuedAlert, Range, StreamBacklog } from './vault.ts';
+
+/** What stands while the vault is open. */
+interface Open extends Store {
+  readonly directory: string;
+  readonly owner: Owner;
+  readonly incarnation: string;
+  readonly problems: string[];
+  readonly series: SqliteSeries;
+  readonly journal: SqliteJournal;
+  readonly door: SqliteDoor;
+  readonly checkpoints: SqliteCheckpoints;
+  readonly outbox: SqliteOutbox;
+  readonly alerts: SqliteAlerts;
+  readonly documents: SqliteDocuments;
+}
+
+class Conflict extends Error {}
+
+/** The vault's records in SQLite, every body sealed. Synchronous: it runs in the writer's thread. */
+export class SqliteEngine implements EngineCalls {
+  private readonly directory: string;
+  private readonly key: KeyReference;
+  private state: Open | undefined;
+  private damage: TideError | undefined;
+
+  constructor(directory: string, key: KeyReference) {
+    this.directory = directory;
+    this.key = key;
+  }
+
+  open(): OpenReport {
+    mkdirSync(this.directory, { recursive: true, mode: 0o700 });
+    const directory = realpathSync(this.directory);
+    const secret = readKey(this.key, directory);
+    // Before the vault is claimed: with a wrong key not one byte changes.
+    const ring = tryUnlock(directory, secret);
+    const owner = Owner.claim(directory);
+    try {
+      this.state = openStores(directory, secret, ring, owner);
+    } catch (error) {
+      owner.release();
+      throw error;
+    }
+    const { incarnation, journal, series } = this.state;
+    return { directory, incarnation, head: journal.head, series: series.entries(), lastSeries: series.last };
+  }
+
+  /** Throws SQLite's own error with code SQLITE_BUSY, and has done nothing, while another process writes. */
+  write(group: WriteGroup): WriteResult {
+    const state = this.require();
+    if (this.damage !== undefined) throw this.damage;
+    const { db, journal } = state;
+    const head = journal.head;
+    try {
+      db.exec('BEGIN IMMEDIATE');
+      state.damage.settle();
+      for (const entry of group.series) state.series.put(entry);
+      const results = group.items.map((item) => applyItem(state, item));
+      journal.flush();
+      db.exec('COMMIT');
+      state.damage.settled();
+      return { head: journal.head, results };
+    } catch (error) {
+      journal.rollBack(head);
+      state.door.rollBack();
+      if (db.inTransaction) db.exec('ROLLBACK');
+      const found = engineError(error, state.directory);
+      if (found.code === 'damaged') this.stopWriting(state, found);
+      throw error;
+    }
+  }
+
+  readJournal(from: number, limit: number, source: string | undefined): JournalPart {
+    return this.require().journal.read(from, limit, source);
+  }
+
+  cause(source: string): number {
+    return this.require().door.cause(source);
+  }
+
+  receipts(): Uint8Array {
+    return this.require().door.receipts();
+  }
+
+  rejections(limit: number): Uint8Array[] {
+    return this.require().door.rejections(limit);
+  }
+
+  checkpoints(consumer: string): EncodedCheckpoint | undefined {
+    return this.require().checkpoints.load(consumer);
+  }
+
+  replayFrom(): number {
+    const { checkpoints, journal } = this.require();
+    return checkpoints.replayFrom(journal.head);
+  }
+
+  streams(): StreamBacklog[] {
+    return this.require().outbox.streams();
+  }
+
+  peek(stream: string, order: 'newest' | 'oldest', skip: readonly Range[], maxBytes: number): Block[] {
+    return this.require().outbox.peek(stream, order, skip, maxBytes);
+  }
+
+  alerts(limit: number, skip: ReadonlySet<string>): QueuedAlert[] {
+    return this.require().alerts.peek(limit, skip);
+  }
+
+  document(namespace: string, key: string): Uint8Array | undefined {
+    return this.require().documents.get(namespace, key);
+  }
+
+  documents(namespace: string): { key: string; value: Uint8Array }[] {
+    return this.require().documents.list(namespace);
+  }
+
+  stats(): EngineStats {
+    const { directory, journal, outbox, alerts, door, damage, problems } = this.require();
+    const { blocks, bytes } = outbox.waiting();
+    return {
+      readings: journal.readings,
+      bytes: bytesOf(directory),
+      blocksWaiting: blocks,
+      blockBytesWaiting: bytes,
+      alertsWaiting: alerts.waiting,
+      quarantined: door.quarantined,
+      damaged: damage.count,
+      problems: [...problems],
+    };
+  }
+
+  close(): void {
+    const { state } = this;
+    if (state === undefined) return;
+    this.state = undefined;
+    try {
+      state.db.close();
+    } finally {
+      state.owner.release();
+    }
+  }
+
+  private require(): Open {
+    if (this.state === undefined) throw new TideError('closed', `vault ${this.directory} is closed`);
+    return this.state;
+  }
+
+  /** Positions and block numbers must not go on in a database that lost some: a new one is made at the next start. */
+  private stopWriting(state: Open, found: TideError): void {
+    this.damage = new TideError(
+      'damaged',
+      `${found.message}; nothing more is written: start again, and it is set aside`,
+      { cause: found },
+    );
+    state.problems.push(this.damage.message);
+    markDamaged(state.directory, found.message);
+  }
+}
+
+function openStores(directory: string, secret: string, unlocked: KeyRing | undefined, owner: Owner): Open {
+  const { db, ring, incarnation, problems, rescued } = openFiles(directory, secret, unlocked);
+  try {
+    const store: Store = { db, keys: ring, sealer: new Sealer(ring, incarnation), damage: new Damage(db) };
+    const documents = new SqliteDocuments(store);
+    if (rescued.length > 0)
+      db.transaction(() => rescued.forEach(({ namespace, key, value }) => documents.put(namespace, key, value)))();
+    return {
+      ...store,
+      directory,
+      owner,
+      incarnation: incarnation.toString('hex'),
+      problems,
+      documents,
+      series: new SqliteSeries(store),
+      journal: new SqliteJournal(store),
+      door: new SqliteDoor(store),
+      checkpoints: new SqliteCheckpoints(store),
+      outbox: new SqliteOutbox(store),
+      alerts: new SqliteAlerts(store),
+    };
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** Undefined when there is no header yet, or none that can be read: that is decided once the vault is claimed. */
+function tryUnlock(directory: string, secret: string): KeyRing | undefined {
+  try {
+    const header = readHeader(directory);
+    return header === undefined ? undefined : unlock(header, secret);
+  } catch (error) {
+    if (error instanceof TideError && error.code === 'damaged') return undefined;
+    throw error;
+  }
+}
+
+function applyItem(state: Open, item: WriteItem): ItemResult {
+  if (item.kind === 'append') {
+    const first = state.journal.append(item);
+    if (item.receipts !== undefined && item.receipts.length > 0) state.door.addReceipts(item.receipts);
+    if (item.cause !== undefined) state.door.raiseCause(item.source, item.cause);
+    if (item.rejections !== undefined) state.door.addRejections(item.rejections);
+    return { kind: 'appended', first };
+  }
+  return item.changes.some(({ kind }) => kind === 'expect-document')
+    ? applyConditionally(state, item)
+    : { kind: 'committed', numbers: item.changes.map((change) => applyChange(state, change)) };
+}
+
+/** The others of the group stay when a condition does not hold. */
+function applyConditionally(state: Open, { changes }: CommitItem): ItemResult {
+  state.db.exec('SAVEPOINT item');
+  try {
+    const numbers = changes.map((change) => applyChange(state, change));
+    state.db.exec('RELEASE item');
+    return { kind: 'committed', numbers };
+  } catch (error) {
+    if (!(error instanceof Conflict)) throw error;
+    state.db.exec('ROLLBACK TO item; RELEASE item');
+    return { kind: 'conflict', reason: error.message };
+  }
+}
+
+/** Returns the number given to a block, else 0. */
+function applyChange(state: Open, change: EncodedChange): number {
+  const { checkpoints, outbox, alerts, documents } = state;
+  switch (change.kind) {
+    case 'checkpoint':
+      checkpoints.put(change);
+      return 0;
+    case 'consumer':
+      checkpoints.register(change.consumer, change.replayFrom);
+      return 0;
+    case 'forget-consumer':
+      checkpoints.forget(change.consumer);
+      return 0;
+    case 'block':
+      return outbox.add(change.stream, change.body);
+    case 'rewrite-block':
+      outbox.rewrite(change.stream, change.number, change.body);
+      return 0;
+    case 'blocks-acknowledged':
+      outbox.acknowledge(change.stream, change.ranges);
+      return 0;
+    case 'alert':
+      alerts.add(change.id, change.revision, change.body);
+      return 0;
+    case 'alerts-acknowledged':
+      alerts.acknowledge(change.alerts);
+      return 0;
+    case 'document':
+      documents.put(change.namespace, change.key, change.value);
+      return 0;
+    case 'expect-document': {
+      const found = documents.get(change.namespace, change.key);
+      if (!sameBytes(found, change.value))
+        throw new Conflict(`document ${change.namespace}/${change.key} is no longer what was expected`);
+      return 0;
+    }
+  }
+}
+
+function sameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : Buffer.compare(a, b) === 0;
+}
+
+/** Bytes of all files below a directory. One that goes away meanwhile counts nothing. */
+function bytesOf(directory: string): number {
+  let bytes = 0;
+  for (const name of readdirSync(directory, { recursive: true, encoding: 'utf8' })) {
+    const stat = statSync(path.join(directory, name), { throwIfNoEntry: false });
+    if (stat?.isFile() === true) bytes += stat.size;
+  }
+  return bytes;
+}

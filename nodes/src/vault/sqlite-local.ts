@@ -1,0 +1,62 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { systemClock, type Clock } from '../node/clock.ts';
+import type { EngineCalls, EngineChannel, WriteGroup, WriteResult } from './engine.ts';
+import { SqliteEngine } from './sqlite-engine.ts';
+import { engineError } from './sqlite-schema.ts';
+import { VaultClient } from './vault-client.ts';
+import type { Vault, VaultOptions } from './vault.ts';
+
+/** How long a commit waits for a writer in another process before it fails with `busy`. */
+const PATIENCE_MS = 60_000;
+const FIRST_PAUSE_MS = 2;
+const LONGEST_PAUSE_MS = 50;
+
+/** An engine on this very thread. Between its tries to write it answers readers. */
+export class LocalEngine implements EngineChannel {
+  private readonly engine: SqliteEngine;
+  private readonly directory: string;
+
+  constructor(directory: string, options: VaultOptions) {
+    this.directory = directory;
+    this.engine = new SqliteEngine(directory, options.key);
+  }
+
+  async call<Method extends keyof EngineCalls>(
+    method: Method,
+    parameters: Parameters<EngineCalls[Method]>,
+  ): Promise<ReturnType<EngineCalls[Method]>> {
+    try {
+      if (method === 'write')
+        return (await this.writeWhenFree(parameters[0] as WriteGroup)) as ReturnType<EngineCalls[Method]>;
+      const run = this.engine[method] as (...all: typeof parameters) => ReturnType<EngineCalls[Method]>;
+      return run.apply(this.engine, parameters);
+    } catch (error) {
+      throw engineError(error, this.directory);
+    }
+  }
+
+  private async writeWhenFree(group: WriteGroup): Promise<WriteResult> {
+    const deadline = systemClock.monotonic() + PATIENCE_MS;
+    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+      try {
+        return this.engine.write(group);
+      } catch (error) {
+        if (engineError(error, this.directory).code !== 'busy' || systemClock.monotonic() > deadline) throw error;
+      }
+      await sleep(pause);
+    }
+  }
+}
+
+/** A vault whose engine runs on the caller's thread: for tools, and as the second implementation in the contract suite. */
+export async function openLocalVault(options: VaultOptions, clock: Clock = systemClock): Promise<Vault> {
+  return VaultClient.open({
+    channel: new LocalEngine(options.directory, options),
+    clock,
+    commitDelayMs: options.commitDelayMs ?? 0,
+    after: (ms, callback) => {
+      const timer = setTimeout(callback, ms);
+      return () => clearTimeout(timer);
+    },
+  });
+}

@@ -1,0 +1,72 @@
+import { rmSync } from 'node:fs';
+import path from 'node:path';
+import Database from 'better-sqlite3';
+import { TideError } from '../node/errors.ts';
+import { touchPrivate } from './file-header.ts';
+import type { Sqlite } from './sqlite-schema.ts';
+
+export const OWNER_FILE = 'vault.lock';
+
+/**
+ * One process owns a vault. The claim is an open write transaction on a tiny database of its own: the operating system
+ * drops it with the process, however that ends, and others can still read who holds it.
+ */
+export class Owner {
+  private readonly db: Sqlite;
+
+  private constructor(db: Sqlite) {
+    this.db = db;
+  }
+
+  /** Throws TideError `owned` when another process has the vault. */
+  static claim(directory: string): Owner {
+    const file = path.join(directory, OWNER_FILE);
+    try {
+      return Owner.take(file, directory);
+    } catch (error) {
+      if (!(error instanceof Database.SqliteError) || !/^SQLITE_(NOTADB|CORRUPT)/.test(error.code)) throw error;
+      // Nobody can hold a file that SQLite cannot read, and it carries nothing worth keeping.
+      rmSync(file, { force: true });
+      return Owner.take(file, directory);
+    }
+  }
+
+  private static take(file: string, directory: string): Owner {
+    touchPrivate(file);
+    const db = new Database(file, { timeout: 200 });
+    try {
+      db.pragma('journal_mode = MEMORY');
+      db.pragma('synchronous = OFF');
+      db.exec('BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS owner (pid INTEGER); DELETE FROM owner');
+      db.prepare('INSERT INTO owner (pid) VALUES (?)').run(process.pid);
+      db.exec('COMMIT; BEGIN IMMEDIATE');
+      return new Owner(db);
+    } catch (error) {
+      const holder = holderOf(db);
+      db.close();
+      if (error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY'))
+        throw new TideError(
+          'owned',
+          `vault ${directory} is in use by another process${holder === undefined ? '' : ` (pid ${holder})`}; stop that one first`,
+          { cause: error },
+        );
+      throw error;
+    }
+  }
+
+  release(): void {
+    if (this.db.inTransaction) this.db.exec('ROLLBACK');
+    this.db.close();
+  }
+}
+
+function holderOf(db: Sqlite): number | undefined {
+  try {
+    if (db.inTransaction) db.exec('ROLLBACK');
+    const pid: unknown = db.prepare('SELECT pid FROM owner').pluck().get();
+    return typeof pid === 'number' ? pid : undefined;
+  } catch {
+    // Who holds it is a help, not the finding; the caller reports that it is held.
+    return undefined;
+  }
+}

@@ -1,0 +1,127 @@
+import Database from 'better-sqlite3';
+import { TideError, reasonOf } from '../node/errors.ts';
+import { touchPrivate } from './file-header.ts';
+
+export type Sqlite = Database.Database;
+export type Statement = Database.Statement;
+
+export const DATABASE_FILE = 'vault.db';
+const APPLICATION = 0x54_49_44_45; // "TIDE"
+const FORMAT = 1;
+
+/**
+ * What stands in clear: positions, counts, time ranges, sizes and numbers. Every `body` is sealed, and a row is found
+ * by number or by the keyed hash of its name.
+ */
+const TABLES = `
+  CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+  CREATE TABLE series (number INTEGER PRIMARY KEY, body BLOB NOT NULL);
+  CREATE TABLE journal (first INTEGER PRIMARY KEY, count INTEGER NOT NULL, time_from REAL NOT NULL, time_to REAL NOT NULL,
+    body BLOB NOT NULL);
+  CREATE TABLE receipts (id INTEGER PRIMARY KEY, count INTEGER NOT NULL, body BLOB NOT NULL);
+  CREATE TABLE causes (source BLOB PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
+  CREATE TABLE quarantine (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
+  CREATE TABLE consumers (id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, body BLOB NOT NULL);
+  CREATE TABLE checkpoints (consumer INTEGER NOT NULL, series INTEGER NOT NULL, body BLOB NOT NULL,
+    UNIQUE (consumer, series));
+  CREATE TABLE streams (id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, sealed INTEGER NOT NULL, count INTEGER NOT NULL,
+    bytes INTEGER NOT NULL, body BLOB NOT NULL);
+  CREATE TABLE blocks (id INTEGER PRIMARY KEY, stream INTEGER NOT NULL, number INTEGER NOT NULL, size INTEGER NOT NULL,
+    body BLOB NOT NULL);
+  CREATE UNIQUE INDEX blocks_by_number ON blocks (stream, number, size);
+  CREATE TABLE alerts (id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, body BLOB NOT NULL);
+  CREATE TABLE documents (namespace BLOB NOT NULL, key BLOB NOT NULL, body BLOB NOT NULL, UNIQUE (namespace, key));
+  CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE TABLE damaged (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, place TEXT NOT NULL, time INTEGER NOT NULL,
+    body BLOB NOT NULL);
+`;
+
+/** What a fresh database starts with. */
+export interface FreshMeta {
+  /** 16 random bytes. */
+  incarnation: Uint8Array;
+  /** JSON of the key header: the copy that helps when the header's file is damaged. */
+  keys: string;
+}
+
+/**
+ * Opens the database and makes its tables when it is new. Commits are synced (`synchronous=FULL`); the wait for a
+ * writer in another process is the caller's, because a busy handler would keep this thread from answering readers.
+ */
+export function openDatabase(file: string, fresh: () => FreshMeta): { db: Sqlite; isNew: boolean } {
+  touchPrivate(file);
+  const db = new Database(file, { timeout: 0 });
+  try {
+    db.pragma('journal_mode = WAL');
+    db.pragma('synchronous = FULL');
+    db.pragma('temp_store = MEMORY');
+    db.pragma('journal_size_limit = 16777216');
+    const isNew = db.prepare('SELECT count(*) FROM sqlite_schema').pluck().get() === 0;
+    if (isNew) createTables(db, fresh());
+    else checkFormat(db, file);
+    return { db, isNew };
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+function createTables(db: Sqlite, { incarnation, keys }: FreshMeta): void {
+  db.transaction(() => {
+    db.exec(TABLES);
+    db.pragma(`application_id = ${APPLICATION}`);
+    db.pragma(`user_version = ${FORMAT}`);
+    const put = db.prepare('INSERT INTO meta (name, value) VALUES (?, ?)');
+    put.run('incarnation', incarnation);
+    put.run('keys', Buffer.from(keys));
+  }).immediate();
+}
+
+function checkFormat(db: Sqlite, file: string): void {
+  const application = db.pragma('application_id', { simple: true });
+  if (application !== APPLICATION)
+    throw new TideError(
+      'damaged',
+      `${file} is an SQLite database, but not a vault (application id ${String(application)})`,
+    );
+  const format = db.pragma('user_version', { simple: true }) as number;
+  if (format > FORMAT)
+    throw new TideError(
+      'newer-format',
+      `${file} has format ${format}; this version reads up to ${FORMAT}: install the newer one again`,
+    );
+  if (format < 1) throw new TideError('damaged', `${file} has format ${format}`);
+}
+
+/** The value of a row of `meta`, or undefined. */
+export function metaOf(db: Sqlite, name: string): Buffer | undefined {
+  const value: unknown = db.prepare('SELECT value FROM meta WHERE name = ?').pluck().get(name);
+  return Buffer.isBuffer(value) ? value : undefined;
+}
+
+/** SQLite's result codes as codes of the vault: what a caller may do about it. */
+const CODES: readonly [prefix: string, code: string, words: string][] = [
+  ['SQLITE_BUSY', 'busy', 'another process holds the database'],
+  ['SQLITE_FULL', 'disk-full', 'the disk is full'],
+  ['SQLITE_CORRUPT', 'damaged', 'the database is damaged'],
+  ['SQLITE_NOTADB', 'damaged', 'the database is damaged'],
+  ['SQLITE_READONLY', 'io', 'the database cannot be written'],
+  ['SQLITE_CANTOPEN', 'io', 'the database cannot be opened'],
+  ['SQLITE_IOERR', 'io', 'the disk reports an error'],
+];
+
+/** Any failure of the engine as a TideError. */
+export function engineError(thrown: unknown, directory: string): TideError {
+  if (thrown instanceof TideError) return thrown;
+  const sqlite = codeOf(thrown);
+  const found = CODES.find(([prefix]) => sqlite.startsWith(prefix));
+  const detail = sqlite === '' ? reasonOf(thrown) : `${reasonOf(thrown)}, ${sqlite}`;
+  return found === undefined
+    ? new TideError('vault-failed', `vault ${directory}: ${detail}`, { cause: thrown })
+    : new TideError(found[1], `vault ${directory}: ${found[2]} (${detail})`, { cause: thrown });
+}
+
+function codeOf(thrown: unknown): string {
+  const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
+  return typeof code === 'string' && code.startsWith('SQLITE_') ? code : '';
+}

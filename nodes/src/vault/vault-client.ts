@@ -1,0 +1,224 @@
+import type { Clock } from '../node/clock.ts';
+import { TideError } from '../node/errors.ts';
+import type { Reading, Rejection } from '../reading/reading.ts';
+import { BatchEncoder, decodeBatch } from './batch-codec.ts';
+import { decodeCbor, encodeCbor } from './cbor.ts';
+import { encodeChange, sizeOf } from './change-codec.ts';
+import type { AppendItem, EngineChannel, ItemResult, OpenReport, WriteItem } from './engine.ts';
+import { GroupCommit } from './group-commit.ts';
+import { Latencies } from './latencies.ts';
+import { MemoryCatalogue } from './series-catalogue.ts';
+import type {
+  Change,
+  ChangeResult,
+  Checkpoints,
+  Documents,
+  Journal,
+  JournalBatch,
+  JournalSlice,
+  Outbox,
+  Vault,
+  VaultNotice,
+  VaultStats,
+} from './vault.ts';
+
+export interface ClientOptions {
+  channel: EngineChannel;
+  clock: Clock;
+  commitDelayMs: number;
+  after: (ms: number, callback: () => void) => () => void;
+}
+
+/** Most readings that one append takes. */
+const MAX_APPEND = 1_000_000;
+/** What a person or another site waits for: committed without waiting for company. */
+const URGENT: ReadonlySet<Change['kind']> = new Set<Change['kind']>(['alert', 'document', 'expect-document']);
+
+/**
+ * The vault on the thread of its users: gives out series numbers, packs readings, groups commits and tells of changes.
+ * The engine behind the channel keeps the records.
+ */
+export class VaultClient implements Vault {
+  readonly directory: string;
+  readonly incarnation: string;
+  readonly series: MemoryCatalogue;
+  readonly journal: Journal;
+  readonly checkpoints: Checkpoints;
+  readonly outbox: Outbox;
+  readonly documents: Documents;
+  private readonly channel: EngineChannel;
+  private readonly clock: Clock;
+  private readonly commits: GroupCommit<WriteItem, ItemResult>;
+  private readonly latencies = new Latencies(1_000);
+  private readonly listeners = new Set<(change: VaultNotice) => void>();
+  private readonly encoder = new BatchEncoder();
+  private head: number;
+  private closing: Promise<void> | undefined;
+
+  private constructor(report: OpenReport, { channel, clock, commitDelayMs, after }: ClientOptions) {
+    this.directory = report.directory;
+    this.incarnation = report.incarnation;
+    this.head = report.head;
+    this.series = new MemoryCatalogue(report.series, report.lastSeries);
+    this.channel = channel;
+    this.clock = clock;
+    this.commits = new GroupCommit<WriteItem, ItemResult>({
+      write: (items) => this.write(items),
+      delayMs: commitDelayMs,
+      after,
+      clock,
+    });
+    this.journal = this.journalView();
+    this.checkpoints = {
+      load: (consumer) => channel.call('checkpoints', [consumer]),
+      replayFrom: () => channel.call('replayFrom', []),
+    };
+    this.outbox = {
+      streams: () => channel.call('streams', []),
+      peek: (stream, order, skip, maxBytes) => channel.call('peek', [stream, order, skip, maxBytes]),
+      alerts: (limit, skip) => channel.call('alerts', [limit, skip]),
+    };
+    this.documents = {
+      get: async (namespace, key) => {
+        const value = await channel.call('document', [namespace, key]);
+        return value === undefined ? undefined : decodeCbor(value);
+      },
+      list: async (namespace) =>
+        (await channel.call('documents', [namespace])).map(({ key, value }) => ({ key, value: decodeCbor(value) })),
+    };
+  }
+
+  static async open(options: ClientOptions): Promise<VaultClient> {
+    return new VaultClient(await options.channel.call('open', []), options);
+  }
+
+  async commit(changes: readonly Change[]): Promise<readonly ChangeResult[]> {
+    if (changes.length === 0) return [];
+    const encoded = changes.map(encodeChange);
+    const bytes = encoded.reduce((sum, change) => sum + sizeOf(change), 0);
+    const urgent = changes.some(({ kind }) => URGENT.has(kind));
+    const result = await this.commits.submit({ kind: 'commit', changes: encoded }, bytes, urgent);
+    if (result.kind === 'conflict') throw new TideError('conflict', result.reason);
+    if (result.kind !== 'committed') throw new TypeError(`a commit was answered with "${result.kind}"`);
+    this.tell(changes);
+    return result.numbers.map((number) => ({ number }));
+  }
+
+  onChange(listener: (change: VaultNotice) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  async stats(): Promise<VaultStats> {
+    const engine = await this.channel.call('stats', []);
+    const { count, p50, p99 } = this.latencies.summary();
+    return {
+      ...engine,
+      incarnation: this.incarnation,
+      head: this.head,
+      commits: count,
+      commitP50Ms: p50,
+      commitP99Ms: p99,
+    };
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.commits.close().then(() => this.channel.call('close', []));
+    return this.closing;
+  }
+
+  private journalView(): Journal {
+    const client = this;
+    const { channel } = this;
+    return {
+      get head() {
+        return client.head;
+      },
+      append: (batch) => this.append(batch),
+      read: (from, limit, source) => this.read(from, limit, source),
+      cause: (source) => channel.call('cause', [source]),
+      receipts: async () => {
+        const digests = await channel.call('receipts', []);
+        return Array.from(new BigUint64Array(digests.slice().buffer));
+      },
+      rejections: async (limit) =>
+        (await channel.call('rejections', [limit])).map((rejection) => decodeCbor<Rejection>(rejection)),
+    };
+  }
+
+  private async append(batch: JournalBatch): Promise<number> {
+    const { source, readings, receipts, cause, rejections } = batch;
+    if (readings.length > MAX_APPEND)
+      throw new TideError('too-large', `${readings.length} readings in one batch; at most ${MAX_APPEND}`);
+    const item: AppendItem = { kind: 'append', source, chunks: this.encoder.encode(readings, this.series.numberOf) };
+    let bytes = 128;
+    for (const chunk of item.chunks) bytes += chunk.bytes.length;
+    if (receipts !== undefined && receipts.length > 0) {
+      item.receipts = new Uint8Array(BigUint64Array.from(receipts).buffer);
+      bytes += item.receipts.length;
+    }
+    if (cause !== undefined) item.cause = cause;
+    if (rejections !== undefined && rejections.length > 0) {
+      item.rejections = rejections.map(encodeCbor);
+      for (const rejection of item.rejections) bytes += rejection.length;
+    }
+    const result = await this.commits.submit(item, bytes, false);
+    if (result.kind !== 'appended') throw new TypeError(`an append was answered with "${result.kind}"`);
+    return result.first;
+  }
+
+  private async read(from: number, limit: number, source?: string): Promise<JournalSlice> {
+    const { chunks, next } = await this.channel.call('readJournal', [from, limit, source]);
+    const readings: Reading[] = [];
+    for (const { position, skip, take, bytes } of chunks) {
+      const all = decodeBatch(bytes, (number) => this.series.name(number));
+      for (let i = skip; i < skip + take; i++) {
+        const reading = all[i];
+        if (reading === undefined) continue;
+        reading.position = position + i;
+        readings.push(reading);
+      }
+    }
+    return { readings, next };
+  }
+
+  private async write(items: readonly WriteItem[]): Promise<readonly ItemResult[]> {
+    const series = this.series.takeUnsaved();
+    const started = this.clock.monotonic();
+    try {
+      const group = { series: series.entries, items: [...items] };
+      const { head, results } = await this.channel.call('write', [group], memoryOf(items));
+      this.head = head;
+      this.latencies.add(this.clock.monotonic() - started);
+      return results;
+    } catch (error) {
+      series.keep();
+      throw error;
+    }
+  }
+
+  private tell(changes: readonly Change[]): void {
+    const told = new Set<string>();
+    for (const change of changes) {
+      const notice = noticeOf(change);
+      if (notice === undefined || told.has(`${notice.kind} ${notice.name}`)) continue;
+      told.add(`${notice.kind} ${notice.name}`);
+      for (const listener of this.listeners) listener(notice);
+    }
+  }
+}
+
+function noticeOf(change: Change): VaultNotice | undefined {
+  if (change.kind === 'block' || change.kind === 'rewrite-block') return { kind: 'block', name: change.stream };
+  if (change.kind === 'alert') return { kind: 'alert', name: '' };
+  return change.kind === 'document' ? { kind: 'document', name: change.namespace } : undefined;
+}
+
+/** Memory that moves to the engine's thread instead of being copied. */
+function memoryOf(items: readonly WriteItem[]): ArrayBuffer[] {
+  const memory: ArrayBuffer[] = [];
+  for (const item of items) {
+    if (item.kind === 'append') for (const { bytes } of item.chunks) memory.push(bytes.buffer as ArrayBuffer);
+  }
+  return memory;
+}
