@@ -1,5 +1,5 @@
 export { Consumer, type Save, type StateCodec } from './consumer.ts';
-export { createKeyFile, describeKey } from './file-key.ts';
+export { createKeyFile, describeKey, readKey } from './file-key.ts';
 export { openVault } from './file-vault.ts';
 export { openLocalVault } from './sqlite-local.ts';
 export { QUARANTINE_LIMIT, RECEIPT_WINDOW } from './vault.ts';
