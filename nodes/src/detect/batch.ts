@@ -30,7 +30,7 @@ function checkReadings(batch: unknown[], many: boolean): asserts batch is Readin
 
 function problemOf(candidate: unknown): string | undefined {
   if (typeof candidate !== 'object' || candidate === null)
-    return `is ${candidate === null ? 'null' : `a ${typeof candidate}`}`;
+    return candidate === null || candidate === undefined ? `is ${candidate}` : `is a ${typeof candidate}`;
   const { series, time, value, position } = fieldsOf(candidate);
   if (typeof series !== 'string' || series.length === 0 || series.length > 1024)
     return `has series ${shown(series)}; 1 to 1024 characters are allowed`;

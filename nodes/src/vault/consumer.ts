@@ -82,13 +82,13 @@ export class Consumer<State> {
       };
       this.series.set(series, entry);
     }
+    if (position >= this.through) this.through = position + 1;
     if (position <= entry.position) {
       this.skipped++;
       return undefined;
     }
     entry.position = position;
     if (entry.unsavedFrom === 0) entry.unsavedFrom = position;
-    if (position >= this.through) this.through = position + 1;
     return entry.state;
   }
 

@@ -8,16 +8,22 @@ import { RateDetector } from '../../../nodes/src/detect/rate.ts';
 import { SilenceDetector } from '../../../nodes/src/detect/silence.ts';
 import { reading, START } from './signals.ts';
 
-describe('limits', () => {
-  const run = (parameters: Partial<LimitsParameters>, values: Value[], seconds = 1): Verdict[] => {
-    const detector = new LimitsDetector({ hysteresis: 0, delaySeconds: 0, ...parameters });
-    const state = detector.create();
-    return values.map((value, i) => detector.step(state, reading(START + i * seconds * 1000, value, { unit: 'bar' })));
-  };
-  const alarm = (verdicts: Verdict[]): boolean[] => verdicts.map(({ alarm }) => alarm);
+const runLimits = (parameters: Partial<LimitsParameters>, values: Value[], seconds = 1): Verdict[] => {
+  const detector = new LimitsDetector({ hysteresis: 0, delaySeconds: 0, ...parameters });
+  const state = detector.create();
+  return values.map((value, i) => detector.step(state, reading(START + i * seconds * 1000, value, { unit: 'bar' })));
+};
+const alarm = (verdicts: Verdict[]): boolean[] => verdicts.map(({ alarm }) => alarm);
 
+const runRate = (values: number[], seconds: number): Verdict[] => {
+  const detector = new RateDetector({ change: 5, perSeconds: 60 });
+  const state = detector.create();
+  return values.map((value, i) => detector.step(state, reading(START + i * seconds * 1000, value)));
+};
+
+describe('limits', () => {
   it('opens at the limit and closes inside the hysteresis', () => {
-    assert.deepEqual(alarm(run({ high: 8, hysteresis: 0.5 }, [7, 7.9, 8, 7.8, 7.5, 7.9])), [
+    assert.deepEqual(alarm(runLimits({ high: 8, hysteresis: 0.5 }, [7, 7.9, 8, 7.8, 7.5, 7.9])), [
       false,
       false,
       true,
@@ -25,11 +31,17 @@ describe('limits', () => {
       false,
       false,
     ]);
-    assert.deepEqual(alarm(run({ low: 2, hysteresis: 1 }, [2.1, 1.9, 2.5, 3, 2.5])), [false, true, true, false, false]);
+    assert.deepEqual(alarm(runLimits({ low: 2, hysteresis: 1 }, [2.1, 1.9, 2.5, 3, 2.5])), [
+      false,
+      true,
+      true,
+      false,
+      false,
+    ]);
   });
 
   it('waits for the delay, which starts again inside', () => {
-    assert.deepEqual(alarm(run({ high: 8, delaySeconds: 2 }, [9, 9, 7, 9, 9, 9, 9])), [
+    assert.deepEqual(alarm(runLimits({ high: 8, delaySeconds: 2 }, [9, 9, 7, 9, 9, 9, 9])), [
       false,
       false,
       false,
@@ -41,57 +53,54 @@ describe('limits', () => {
   });
 
   it('knows warning and critical, and steps down only by the hysteresis', () => {
-    const verdicts = run({ high: 8, criticalHigh: 10, hysteresis: 1 }, [8.5, 10, 9.5, 9, 6.9]);
+    const verdicts = runLimits({ high: 8, criticalHigh: 10, hysteresis: 1 }, [8.5, 10, 9.5, 9, 6.9]);
     assert.deepEqual(
       verdicts.map(({ severity }) => severity),
       ['warning', 'critical', 'critical', 'warning', 'info'],
     );
-    assert.ok(verdicts[1]!.score > verdicts[0]!.score);
+    assert.ok(verdicts[1].score > verdicts[0].score);
   });
 
   it('works with critical limits alone and goes from one side to the other', () => {
-    const verdicts = run({ criticalLow: 0, criticalHigh: 10 }, [5, -1, 11]);
+    const verdicts = runLimits({ criticalLow: 0, criticalHigh: 10 }, [5, -1, 11]);
     assert.deepEqual(alarm(verdicts), [false, true, true]);
-    assert.match(verdicts[1]!.text, /^-1 bar is below the critical limit 0 bar/);
-    assert.match(verdicts[2]!.text, /^11 bar is above the critical limit 10 bar/);
-    assert.deepEqual(verdicts[2]!.expected, { low: 0, high: 10 });
+    assert.match(verdicts[1].text, /^-1 bar is below the critical limit 0 bar/);
+    assert.match(verdicts[2].text, /^11 bar is above the critical limit 10 bar/);
+    assert.deepEqual(verdicts[2].expected, { low: 0, high: 10 });
   });
 
   it('shows the digits that the limit has', () => {
-    assert.match(run({ high: 1013.25 }, [1013.26])[0]!.text, /^1013\.26 bar is above the warning limit 1013\.25 bar$/);
+    assert.match(
+      runLimits({ high: 1013.25 }, [1013.26])[0].text,
+      /^1013\.26 bar is above the warning limit 1013\.25 bar$/,
+    );
   });
 
   it('ignores words and switches', () => {
-    assert.deepEqual(alarm(run({ high: 0 }, ['on', true])), [false, false]);
+    assert.deepEqual(alarm(runLimits({ high: 0 }, ['on', true])), [false, false]);
   });
 });
 
 describe('rate', () => {
-  const run = (values: number[], seconds: number): Verdict[] => {
-    const detector = new RateDetector({ change: 5, perSeconds: 60 });
-    const state = detector.create();
-    return values.map((value, i) => detector.step(state, reading(START + i * seconds * 1000, value)));
-  };
-
   it('sees a rise in one step and in many', () => {
-    assert.equal(run([20, 26], 10)[1]!.alarm, true);
-    const many = run([20, 21, 22, 23, 24, 25, 26], 10);
+    assert.equal(runRate([20, 26], 10)[1].alarm, true);
+    const many = runRate([20, 21, 22, 23, 24, 25, 26], 10);
     assert.deepEqual(
       many.map(({ alarm }) => alarm),
       [false, false, false, false, false, false, true],
     );
-    assert.match(many[6]!.text, /^rose by 6 within 1 minute to 26; at most 5 in 1 minute is allowed$/);
+    assert.match(many[6].text, /^rose by 6 within 1 minute to 26; at most 5 in 1 minute is allowed$/);
   });
 
-  it('sees a fall', () => assert.match(run([20, 14], 10)[1]!.text, /^fell by 6 within 10 seconds to 14/));
+  it('sees a fall', () => assert.match(runRate([20, 14], 10)[1].text, /^fell by 6 within 10 seconds to 14/));
 
   it('allows the same change over a longer time', () => {
-    assert.ok(run([20, 21, 22, 23, 24, 25, 26, 27], 30).every(({ alarm }) => !alarm));
+    assert.ok(runRate([20, 21, 22, 23, 24, 25, 26, 27], 30).every(({ alarm }) => !alarm));
   });
 
   it('closes once the change is older than the span', () => {
     assert.deepEqual(
-      run([20, 26, 26, 26, 26, 26, 26, 26, 26], 10).map(({ alarm }) => alarm),
+      runRate([20, 26, 26, 26, 26, 26, 26, 26, 26], 10).map(({ alarm }) => alarm),
       [false, true, true, true, true, true, true, false, false],
     );
   });
@@ -120,7 +129,7 @@ describe('flatline', () => {
         verdicts.map(({ alarm }) => alarm),
         [false, false, false, true, false],
       );
-      assert.match(verdicts[3]!.text, new RegExp(`^has stood at ${still} for 30 seconds`));
+      assert.match(verdicts[3].text, new RegExp(`^has stood at ${still} for 30 seconds`));
     }
   });
 
