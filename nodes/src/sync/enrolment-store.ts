@@ -6,7 +6,11 @@ import { decodeToken } from './enrolment.ts';
 import { makeIdentity, type Identity, type PeerKeys } from './identity.ts';
 import { byteString } from './messages.ts';
 
-const DOCUMENT = { namespace: 'identity', key: 'gateway' } as const;
+/** Namespace of the enrolment among the vault's documents. */
+export const IDENTITY = 'identity';
+const DOCUMENT = { namespace: IDENTITY, key: 'gateway' } as const;
+/** Tokens that are remembered as used. */
+const MAX_PAST_TOKENS = 32;
 
 /** A gateway's place in a cloud, and the keys that prove it. */
 export interface Enrolment {
@@ -20,6 +24,8 @@ export interface Enrolment {
   /** Id of the token; its secret only until the cloud has answered with WELCOME. */
   tokenId: string;
   tokenSecret?: Uint8Array;
+  /** Ids of earlier tokens, so that one left in a flow does not enrol again. */
+  pastTokens: string[];
 }
 
 const key = byteString.transform((bytes) => Uint8Array.from(bytes));
@@ -32,6 +38,7 @@ const stored = z.object({
   broker: z.string().optional(),
   tokenId: z.string(),
   tokenSecret: key.optional(),
+  pastTokens: z.array(z.string()),
 });
 
 /** Undefined for a vault that was never enrolled. Throws TideError `bad-enrolment` when what is stored cannot be read. */
@@ -45,13 +52,13 @@ export async function loadEnrolment(vault: Vault): Promise<Enrolment | undefined
 }
 
 /**
- * Takes in a token. The one that the vault already knows changes nothing, so that it may stay in a flow or a script; a
+ * Takes in a token. One that the vault already knows changes nothing, so that it may stay in a flow or a script; a
  * new one enrols again, under new keys unless it is for the same gateway of the same tenant.
  */
 export async function storeEnrolment(vault: Vault, token: string): Promise<Enrolment> {
   const { id, secret, tenant, gateway, cloudKeys, broker } = decodeToken(token);
   const before = await loadEnrolment(vault);
-  if (before?.tokenId === id) return before;
+  if (before !== undefined && (before.tokenId === id || before.pastTokens.includes(id))) return before;
   const same = before?.tenant === tenant && before.gateway === gateway;
   const enrolment: Enrolment = {
     tenant,
@@ -61,6 +68,7 @@ export async function storeEnrolment(vault: Vault, token: string): Promise<Enrol
     ...(broker === undefined ? {} : { broker }),
     tokenId: id,
     tokenSecret: secret,
+    pastTokens: before === undefined ? [] : [before.tokenId, ...before.pastTokens].slice(0, MAX_PAST_TOKENS),
   };
   await vault.commit([putEnrolment(enrolment)]);
   return enrolment;

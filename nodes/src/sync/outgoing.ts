@@ -10,6 +10,7 @@ import { streamOf } from '../summary/stream.ts';
 import type { Part } from '../summary/summary.ts';
 import type { Change, QueuedAlert, Vault } from '../vault/vault.ts';
 import { Announcements } from './announcements.ts';
+import { Lru } from './lru.ts';
 import { shreds } from './shredding.ts';
 import { splitBlocks } from './split-blocks.ts';
 
@@ -18,6 +19,7 @@ const SHREDDING = { namespace: 'outgoing', key: 'shredding' } as const;
 
 /** Bytes of rewritten blocks that one commit takes. */
 const COMMIT_BYTES = 4 << 20;
+const RECENT_ALERTS = 4_096;
 
 const opened = companions<Vault, Promise<Outgoing>>('outgoing');
 
@@ -46,6 +48,8 @@ export class Outgoing {
   private changing = false;
   private lastTurn: Promise<unknown> = Promise.resolve();
   private readonly underWay = new Set<Promise<unknown>>();
+  /** Alerts queued lately: tide-bridge is given again what tide-detect has committed. */
+  private recent = new Lru<string, true>(RECENT_ALERTS);
   private readonly alertListeners = new Set<(alert: QueuedAlert) => void>();
 
   private constructor(vault: Vault, clock: Clock, announcements: Announcements, standing: Grants) {
@@ -115,10 +119,15 @@ export class Outgoing {
   async commitAlert(alert: Alert, alongside: readonly Change[]): Promise<void> {
     await this.current();
     const { id, revision, series } = alert;
-    const queued: QueuedAlert[] = this.standing.allows(series) ? [{ id, revision, body: encodeAlert(alert) }] : [];
+    const known = this.recent.get(`${id}/${revision}`) !== undefined;
+    const queued: QueuedAlert[] =
+      !known && this.standing.allows(series) ? [{ id, revision, body: encodeAlert(alert) }] : [];
     const changes = [...queued.map((entry): Change => ({ kind: 'alert', ...entry })), ...alongside];
     if (changes.length > 0) await this.tracked(this.vault.commit(changes));
-    for (const entry of queued) for (const listener of this.alertListeners) listener(entry);
+    for (const entry of queued) {
+      this.recent.set(`${id}/${revision}`, true);
+      for (const listener of this.alertListeners) listener(entry);
+    }
   }
 
   /** Gives leave. Counts from the moment the promise resolves, for what is summarised or raised from then on. */
@@ -147,6 +156,7 @@ export class Outgoing {
       const before = await readGrants(this.vault);
       const after = before.revoked({ series, purpose, since: before.nextTime(this.clock.now()) });
       this.standing = after;
+      this.recent = new Lru<string, true>(RECENT_ALERTS);
       // What was checked against the old grants has to be in the outbox before it is searched.
       await Promise.allSettled(this.underWay);
       const entry = { time: this.clock.now(), action: 'revoke', series, purpose, outcome: 'may not leave' } as const;
