@@ -3,19 +3,19 @@ import { TideError } from '../node/errors.ts';
 import { companions } from '../node/shared.ts';
 import type { Reading } from '../reading/reading.ts';
 import type { Outgoing } from '../sync/outgoing.ts';
-import type { Vault } from '../vault/vault.ts';
+import type { Change, Vault } from '../vault/vault.ts';
 import { resolutionText } from './stream.ts';
-import { consumerOf, Summarizer, type ClosedPart, type SummarizerEvents } from './summarizer.ts';
+import { Summarizer, type ClosedPart, type SummarizerEvents } from './summarizer.ts';
 import type { Resolution } from './summary.ts';
 
 /** Namespace of the documents that say who makes the parts of a resolution; the key is the resolution. */
 const OWNERS = 'summaries';
 
 interface Owner {
-  /** Id of the node; empty when it was removed. */
+  /** Id of the node. */
   node: string;
-  /** Readings before this position are in parts already. */
-  from: number;
+  /** Set when that node was removed: from this position on nobody has counted the readings. */
+  wakeAt?: number;
 }
 
 /** Resolutions that a running node makes, by vault: two nodes would split windows between them at random. */
@@ -60,23 +60,21 @@ export class SummarizerSet {
       const owners = await readOwners(options.vault);
       const open = (resolution: Resolution): Promise<Summarizer> =>
         Summarizer.open(
-          { ...options, resolution, from: owners.get(resolution)?.from ?? 0 },
+          { ...options, resolution, wakeAt: owners.get(resolution)?.wakeAt },
           {
             closed: (parts, withheld) => events.closed(resolution, parts, withheld),
             refused: (reading, error) => events.refused(reading, error),
           },
         );
       // What this node made before its window lengths were changed.
-      for (const [resolution, { node }] of owners) {
+      for (const [resolution, { node, wakeAt }] of owners) {
         const taken = claims.get(options.vault)?.has(resolution) ?? false;
-        if (node === options.owner && !taken) await retire(options.vault, await open(resolution));
+        if (node === options.owner && wakeAt === undefined && !taken) await retire(await open(resolution), node);
       }
       const summarizers: Summarizer[] = [];
       for (const resolution of options.resolutions) {
-        const from = owners.get(resolution)?.from ?? 0;
         summarizers.push(await open(resolution));
-        if (owners.get(resolution)?.node !== options.owner)
-          await options.vault.commit([ownerChange(resolution, { node: options.owner, from })]);
+        await options.vault.commit([ownerChange(resolution, { node: options.owner })]);
       }
       return new SummarizerSet(options, summarizers);
     } catch (error) {
@@ -121,7 +119,7 @@ export class SummarizerSet {
   async stop(removed: boolean): Promise<void> {
     try {
       for (const summarizer of this.summarizers)
-        if (removed) await retire(this.options.vault, summarizer);
+        if (removed) await retire(summarizer, this.options.owner);
         else await summarizer.save();
     } finally {
       release(this.options);
@@ -146,26 +144,20 @@ function release({ vault, resolutions }: SetOptions): void {
   for (const resolution of resolutions) claims.get(vault)?.delete(resolution);
 }
 
-/** Ends a summarizer for good: a later one goes on where it ended, so that no reading gets into two parts. */
-async function retire(vault: Vault, summarizer: Summarizer): Promise<void> {
-  const from = await summarizer.retire();
-  const { resolution } = summarizer;
-  await vault.commit([
-    { kind: 'forget-consumer', consumer: consumerOf(resolution) },
-    ownerChange(resolution, { node: '', from }),
-  ]);
+function retire(summarizer: Summarizer, node: string): Promise<void> {
+  return summarizer.retire((wakeAt) => [ownerChange(summarizer.resolution, { node, wakeAt })]);
 }
 
-function ownerChange(resolution: Resolution, owner: Owner): Parameters<Vault['commit']>[0][number] {
+function ownerChange(resolution: Resolution, owner: Owner): Change {
   return { kind: 'document', namespace: OWNERS, key: String(resolution), value: owner };
 }
 
 async function readOwners(vault: Vault): Promise<Map<Resolution, Owner>> {
   const owners = new Map<Resolution, Owner>();
   for (const { key, value } of await vault.documents.list(OWNERS)) {
-    if (typeof value !== 'object' || value === null || !('node' in value) || !('from' in value)) continue;
-    if (typeof value.node === 'string' && typeof value.from === 'number')
-      owners.set(Number(key), { node: value.node, from: value.from });
+    if (typeof value !== 'object' || value === null || !('node' in value) || typeof value.node !== 'string') continue;
+    const wakeAt = 'wakeAt' in value && typeof value.wakeAt === 'number' ? value.wakeAt : undefined;
+    owners.set(Number(key), { node: value.node, ...(wakeAt !== undefined && { wakeAt }) });
   }
   return owners;
 }

@@ -3,7 +3,7 @@ import { TideError } from '../node/errors.ts';
 import type { Reading } from '../reading/reading.ts';
 import type { Outgoing } from '../sync/outgoing.ts';
 import { Consumer, type Save } from '../vault/consumer.ts';
-import type { Vault } from '../vault/vault.ts';
+import type { Change, Vault } from '../vault/vault.ts';
 import type { Part, Resolution } from './summary.ts';
 import { SeriesWindows, windowsCodec, type OpenWindow } from './windows.ts';
 
@@ -14,8 +14,8 @@ export interface SummarizerOptions {
   /** How long a window waits for late readings, milliseconds. */
   grace: number;
   clock: Clock;
-  /** Readings before this position belong to parts that are already closed. */
-  from?: number;
+  /** Where a summarizer of this resolution that was retired has to go on; undefined when none was. */
+  wakeAt?: number;
   /** Open windows of all series together; beyond it those that were quiet the longest close. */
   maxOpen?: number;
 }
@@ -36,6 +36,9 @@ export const DEFAULT_MAX_OPEN = 50_000;
 
 /** When no replayed reading has come for this long, milliseconds, the doors have caught up. */
 const REPLAY_QUIET = 30_000;
+
+/** Low-watermark of a consumer that waits for nothing: beyond every journal. */
+const RETIRED = 2 ** 52;
 
 /** Parts in one commit: few enough that preparing them does not hold up the event loop. */
 const PARTS_PER_COMMIT = 500;
@@ -60,8 +63,6 @@ export class Summarizer {
   /** Monotonic milliseconds of the newest sign of a replay. */
   private replayedAt: number;
   private turn: Promise<unknown> = Promise.resolve();
-  /** Turns waiting or under way. */
-  private turns = 0;
 
   private constructor(options: SummarizerOptions, events: SummarizerEvents, consumer: Consumer<SeriesWindows>) {
     this.options = options;
@@ -75,28 +76,15 @@ export class Summarizer {
   }
 
   static async open(options: SummarizerOptions, events: SummarizerEvents): Promise<Summarizer> {
-    const { vault, resolution, clock, from } = options;
+    const { vault, resolution, clock, wakeAt } = options;
     const id = consumerOf(resolution);
-    if (from !== undefined && (await vault.checkpoints.load(id)) === undefined)
-      await vault.commit([{ kind: 'consumer', consumer: id, replayFrom: from }]);
-    return new Summarizer(
-      options,
-      events,
-      await Consumer.open(
-        vault,
-        id,
-        windowsCodec(() => clock.monotonic()),
-      ),
-    );
+    if (wakeAt !== undefined) await vault.commit([{ kind: 'consumer', consumer: id, replayFrom: wakeAt }]);
+    const codec = windowsCodec(() => clock.monotonic());
+    return new Summarizer(options, events, await Consumer.open(vault, id, codec));
   }
 
   get openWindows(): number {
     return this.open;
-  }
-
-  /** A commit is under way. */
-  get busy(): boolean {
-    return this.turns > 0;
   }
 
   /** More windows are open than there should be: `close` before adding more. */
@@ -112,7 +100,7 @@ export class Summarizer {
 
   /** Adds a reading to its window, unless it was added before. It needs its journal position. */
   add(reading: Reading): void {
-    if (reading.stale === true || reading.position! < (this.options.from ?? 0)) return;
+    if (reading.stale === true) return;
     const windows = this.consumer.take(reading);
     if (windows === undefined) return;
     const opened = windows.add(reading, this.length, this.options.clock.monotonic(), (error) =>
@@ -157,15 +145,19 @@ export class Summarizer {
     while ((await this.saveDue(0, PARTS_PER_COMMIT)) > 0);
   }
 
-  /** Closes everything and leaves the vault. Returns the position from which a successor has to go on. */
-  async retire(): Promise<number> {
+  /**
+   * Closes everything and retires. What was counted of each series stays known, so that a successor counts nothing twice,
+   * but no door reads anything again for it. `lasting` are the changes that keep the position to wake it at.
+   */
+  async retire(lasting: (wakeAt: number) => Change[]): Promise<void> {
     await this.closeAll();
     this.consumer.release();
     await this.save();
-    return this.inTurn(async () => {
-      const position = this.consumer.save([], this.options.clock.now()).changes.find(({ kind }) => kind === 'consumer');
-      if (position?.kind !== 'consumer') throw new TypeError('a save without a low-watermark');
-      return position.replayFrom;
+    await this.inTurn(async () => {
+      const { changes } = this.consumer.save([], this.options.clock.now());
+      const watermark = changes.find((change) => change.kind === 'consumer');
+      if (watermark === undefined) throw new TypeError('a save without a low-watermark');
+      await this.options.vault.commit([...lasting(watermark.replayFrom), { ...watermark, replayFrom: RETIRED }]);
     });
   }
 
@@ -243,8 +235,7 @@ export class Summarizer {
    * would say that readings are in a part that is nowhere.
    */
   private inTurn<T>(work: () => Promise<T>): Promise<T> {
-    this.turns++;
-    const turn = this.turn.then(work).finally(() => this.turns--);
+    const turn = this.turn.then(work);
     this.turn = turn.catch(() => undefined);
     return turn;
   }

@@ -3,9 +3,9 @@ import { systemClock } from '../node/clock.ts';
 import { reasonOf, TideError, toError } from '../node/errors.ts';
 import { inBackground, onClose, onInput, shorten } from '../node/handlers.ts';
 import type { Node, NodeDefinition, NodeMessage, NodeRed } from '../node/node-red.ts';
-import { outgoingOf } from '../sync/outgoing.ts';
+import { vaultOf } from '../node/vault-of.ts';
 import type { Reading } from '../reading/reading.ts';
-import type { TideVaultNode } from '../vault/tide-vault.ts';
+import { outgoingOf } from '../sync/outgoing.ts';
 import { receiveBatch } from './batch.ts';
 import { parseResolutions } from './stream.ts';
 import { SummarizerSet } from './summarizer-set.ts';
@@ -64,13 +64,7 @@ class SummarizeNode {
     if (typeof resolutions === 'string') throw new TideError('bad-option', resolutions);
     const grace = numberOption('grace', definition.grace, 2, 0, 3600);
     const save = numberOption('save', definition.save, 10, 0.1, 1440);
-    const config = RED.nodes.getNode(definition.vault) as TideVaultNode | null;
-    if (config === null)
-      throw new TideError(
-        'no-vault',
-        'no vault is chosen; summaries are kept in one, so that each reading counts once',
-      );
-    const vault = await config.open();
+    const vault = await vaultOf(RED, definition.vault);
     const set = await SummarizerSet.open(
       {
         vault,

@@ -1,0 +1,303 @@
+import assert from 'node:assert/strict';
+import { setImmediate } from 'node:timers/promises';
+import fc from 'fast-check';
+import type { Reading } from '@tidegate/nodes/reading';
+import { encodeSummary, foldSummaries, WindowAccumulator, type Summary } from '@tidegate/nodes/summary';
+import { consumerOf, Summarizer, type ClosedPart } from '../../../nodes/src/summary/summarizer.ts';
+import { SummarizerSet } from '../../../nodes/src/summary/summarizer-set.ts';
+import { Disk, MemoryVault } from './memory-vault.ts';
+
+const RESOLUTION = 60;
+const LENGTH = 60_000;
+const START = 1_780_000_200_000 - (1_780_000_200_000 % LENGTH);
+
+class ManualClock {
+  wall = START;
+  now = (): number => this.wall;
+  monotonic = (): number => this.wall - START;
+}
+
+const hex = (summary: Summary): string => Buffer.from(encodeSummary(summary)).toString('hex');
+const SILENT = { closed: () => undefined, refused: () => undefined };
+
+/** What every window of every series has to fold to, computed from the journal alone. */
+function truth(journal: readonly Reading[]): Map<string, string> {
+  const windows = new Map<string, WindowAccumulator>();
+  for (const reading of journal) {
+    const key = `${reading.series} ${Math.floor(reading.time / LENGTH)}`;
+    const window = windows.get(key) ?? new WindowAccumulator();
+    windows.set(key, window);
+    window.add(reading);
+  }
+  return new Map([...windows].map(([key, window]) => [key, hex(window.summary())]));
+}
+
+/** What the cloud would fold from the blocks on the disk. */
+function folded(disk: Disk): Map<string, string> {
+  const windows = new Map<string, Summary[]>();
+  for (const { parts } of disk.blocks)
+    for (const { series, windowStart, summary } of parts) {
+      const key = `${disk.names[series - 1]} ${windowStart / LENGTH}`;
+      windows.set(key, [...(windows.get(key) ?? []), summary]);
+    }
+  return new Map([...windows].map(([key, parts]) => [key, hex(foldSummaries(parts))]));
+}
+
+type Step =
+  | { do: 'read'; series: number; minute: number; value: number }
+  | { do: 'advance'; seconds: number }
+  | { do: 'close' | 'save' | 'hold' }
+  | { do: 'retire' }
+  | { do: 'settle'; happens: boolean }
+  | { do: 'crash'; done: number };
+
+const steps: fc.Arbitrary<Step[]> = fc.array(
+  fc.oneof(
+    {
+      weight: 10,
+      arbitrary: fc.record({
+        do: fc.constant('read' as const),
+        series: fc.integer({ min: 1, max: 3 }),
+        minute: fc.integer({ min: 0, max: 4 }),
+        value: fc.integer({ min: -500, max: 500 }).map((cents) => cents / 100),
+      }),
+    },
+    {
+      weight: 3,
+      arbitrary: fc.record({ do: fc.constant('advance' as const), seconds: fc.integer({ min: 1, max: 90 }) }),
+    },
+    { weight: 6, arbitrary: fc.record({ do: fc.constantFrom('close' as const, 'save' as const, 'hold' as const) }) },
+    { weight: 6, arbitrary: fc.record({ do: fc.constant('settle' as const), happens: fc.boolean() }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('crash' as const), done: fc.integer({ min: 0, max: 3 }) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('retire' as const) }) },
+  ),
+  { minLength: 10, maxLength: 80 },
+);
+
+/** A gateway in small: a journal, a clock, and a summarizer that is killed and started again. */
+class World {
+  readonly disk = new Disk();
+  readonly journal: Reading[] = [];
+  readonly clock = new ManualClock();
+  vault = new MemoryVault(this.disk);
+  summarizer!: Summarizer;
+  private wakeAt: number | undefined;
+
+  async start(): Promise<void> {
+    this.vault = new MemoryVault(this.disk);
+    const { clock, vault, wakeAt } = this;
+    this.summarizer = await Summarizer.open(
+      { vault: vault.asVault(), outgoing: vault, resolution: RESOLUTION, grace: 2000, clock, wakeAt },
+      SILENT,
+    );
+    this.wakeAt = undefined;
+    const { replayFrom } = this.disk.consumers.get(consumerOf(RESOLUTION))!;
+    this.summarizer.replayed();
+    for (const reading of this.journal) if (reading.position! >= replayFrom) this.summarizer.add(reading);
+  }
+
+  async step(step: Step): Promise<void> {
+    const { vault, summarizer, clock } = this;
+    if (step.do === 'read') {
+      const time = START + step.minute * LENGTH + (this.journal.length % LENGTH);
+      const position = this.journal.length + 1;
+      const reading: Reading = {
+        series: `s${step.series}`,
+        time,
+        value: step.value,
+        quality: 'good',
+        clock: 'device',
+        position,
+      };
+      this.journal.push(reading);
+      summarizer.add(reading);
+    } else if (step.do === 'advance') clock.wall += step.seconds * 1000;
+    else if (step.do === 'hold') vault.held = true;
+    else if (step.do === 'settle') vault.settle(step.happens);
+    else if (step.do === 'close') summarizer.close().catch(() => undefined);
+    else if (step.do === 'save') summarizer.saveDue(0, 2).catch(() => undefined);
+    else if (step.do === 'retire') await this.retire();
+    else if (step.do === 'crash') {
+      vault.crash(step.done);
+      await this.start();
+    }
+    // Whatever was set free by this step goes as far as it can.
+    await setImmediate();
+  }
+
+  /** The node is removed, and later another takes its place. */
+  async retire(): Promise<void> {
+    await this.quiet();
+    await this.summarizer.retire((wakeAt) => {
+      this.wakeAt = wakeAt;
+      return [];
+    });
+    await this.start();
+  }
+
+  async quiet(): Promise<void> {
+    this.vault.held = false;
+    while (this.vault.waiting > 0) {
+      this.vault.settle(true);
+      await setImmediate();
+    }
+  }
+}
+
+describe('summarizer', () => {
+  it('puts every reading into exactly one part, whatever fails, crashes or is held back', async () => {
+    await fc.assert(
+      fc.asyncProperty(steps, async (list) => {
+        const world = new World();
+        await world.start();
+        for (const step of list) await world.step(step);
+        await world.quiet();
+        await world.summarizer.closeAll();
+        assert.deepEqual(folded(world.disk), truth(world.journal));
+        for (const { parts } of world.disk.blocks)
+          assert.equal(new Set(parts.map(({ series, windowStart }) => `${series} ${windowStart}`)).size, parts.length);
+        assert.equal(world.summarizer.openWindows, 0);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('says what it closed only after the commit, and once', async () => {
+    const world = new World();
+    await world.start();
+    const said: ClosedPart[] = [];
+    const vault = new MemoryVault(world.disk);
+    const summarizer = await Summarizer.open(
+      { vault: vault.asVault(), outgoing: vault, resolution: RESOLUTION, grace: 0, clock: world.clock },
+      { ...SILENT, closed: (parts) => said.push(...parts) },
+    );
+    summarizer.add({ series: 'a', time: START, value: 1, quality: 'good', clock: 'device', position: 1 });
+    vault.held = true;
+    world.clock.wall += LENGTH;
+    const first = summarizer.close();
+    await setImmediate();
+    assert.equal(said.length, 0);
+    vault.settle(false);
+    await assert.rejects(first, /the disk refused/);
+    assert.deepEqual([said.length, summarizer.openWindows], [0, 1]);
+    const second = summarizer.close();
+    await setImmediate();
+    vault.settle(true);
+    await second;
+    assert.deepEqual([said.length, summarizer.openWindows, said[0].name, said[0].summary.count], [1, 0, 'a', 1]);
+  });
+
+  it('presses out the windows that were quiet the longest when there are too many', async () => {
+    const world = new World();
+    const vault = new MemoryVault(world.disk);
+    const summarizer = await Summarizer.open(
+      { vault: vault.asVault(), outgoing: vault, resolution: RESOLUTION, grace: 0, clock: world.clock, maxOpen: 100 },
+      SILENT,
+    );
+    for (let i = 0; i < 101; i++) {
+      assert.equal(summarizer.pressed, false);
+      world.clock.wall++;
+      summarizer.add({ series: `s${i}`, time: START, value: i, quality: 'good', clock: 'device', position: i + 1 });
+    }
+    assert.equal(summarizer.pressed, true);
+    await summarizer.close();
+    assert.deepEqual([summarizer.pressed, summarizer.openWindows], [false, 90]);
+    const closed = world.disk.blocks.flatMap(({ parts }) => parts.map(({ series }) => world.disk.names[series - 1]));
+    assert.deepEqual(
+      closed,
+      Array.from({ length: 11 }, (_, i) => `s${i}`),
+    );
+  });
+
+  it('leaves out retained messages, and skips what it has counted', async () => {
+    const world = new World();
+    await world.start();
+    const reading: Reading = { series: 'a', time: START, value: 1, quality: 'good', clock: 'device', position: 1 };
+    world.summarizer.add({ ...reading, stale: true });
+    world.summarizer.add(reading);
+    world.summarizer.add(reading);
+    await world.summarizer.closeAll();
+    assert.deepEqual(
+      world.disk.blocks.map(({ parts }) => parts[0].summary.count),
+      [1],
+    );
+  });
+});
+
+const open = (vault: MemoryVault, shared: ReturnType<MemoryVault['asVault']>, owner: string, resolutions: number[]) =>
+  SummarizerSet.open(
+    {
+      vault: shared,
+      outgoing: vault,
+      owner,
+      resolutions,
+      grace: 0,
+      clock: new ManualClock(),
+      saveInterval: 600_000,
+    },
+    SILENT,
+  );
+const readings = Array.from({ length: 120 }, (_, i): Reading => ({
+  series: 'a',
+  time: START - (START % 3_600_000) + i * 1000,
+  value: i / 10,
+  quality: 'good',
+  clock: 'device',
+  position: i + 1,
+}));
+const total = (disk: Disk, resolution: number): number =>
+  disk.blocks
+    .filter((block) => block.resolution === resolution)
+    .reduce((sum, { parts }) => sum + parts.reduce((count, { summary }) => count + summary.count, 0), 0);
+
+describe('summarizers of a node', () => {
+  it('make each rung of the ladder from the readings, to bytes that fold into one another', async () => {
+    const disk = new Disk();
+    const vault = new MemoryVault(disk);
+    const set = await open(vault, vault.asVault(), 'n1', [60, 3600]);
+    for (const reading of readings) set.add(reading);
+    await set.stop(true);
+    const parts = (resolution: number): Summary[] =>
+      disk.blocks
+        .filter((block) => block.resolution === resolution)
+        .flatMap((block) => block.parts.map(({ summary }) => summary));
+    assert.deepEqual([parts(60).length, parts(3600).length], [2, 1]);
+    assert.equal(hex(foldSummaries(parts(60))), hex(parts(3600)[0]));
+  });
+
+  it('refuse a window length that another node makes, until that one stops', async () => {
+    const vault = new MemoryVault(new Disk());
+    const shared = vault.asVault();
+    const first = await open(vault, shared, 'n1', [60]);
+    await assert.rejects(open(vault, shared, 'n2', [900, 60]), { code: 'resolution-taken', message: /1m.*n1/ });
+    await first.stop(false);
+    await (await open(vault, shared, 'n2', [900, 60])).stop(false);
+  });
+
+  it('go on where a removed node ended: nothing is counted twice', async () => {
+    const disk = new Disk();
+    const vault = new MemoryVault(disk);
+    const first = await open(vault, vault.asVault(), 'n1', [60]);
+    for (const reading of readings.slice(0, 70)) first.add(reading);
+    await first.stop(true);
+    assert.equal(disk.consumers.get(consumerOf(60))?.replayFrom, 2 ** 52);
+    const second = await open(vault, vault.asVault(), 'n2', [60]);
+    for (const reading of readings) second.add(reading);
+    await second.stop(true);
+    assert.equal(total(disk, 60), 120);
+  });
+
+  it('close the windows of a length that the node no longer makes', async () => {
+    const disk = new Disk();
+    const vault = new MemoryVault(disk);
+    const before = await open(vault, vault.asVault(), 'n1', [60, 3600]);
+    for (const reading of readings) before.add(reading);
+    await before.stop(false);
+    assert.deepEqual([total(disk, 60), total(disk, 3600)], [0, 0]);
+    const after = await open(vault, vault.asVault(), 'n1', [60]);
+    assert.deepEqual([total(disk, 60), total(disk, 3600)], [0, 120]);
+    assert.equal(disk.consumers.get(consumerOf(3600))?.replayFrom, 2 ** 52);
+    await after.stop(true);
+    assert.equal(total(disk, 60), 120);
+  });
+});
