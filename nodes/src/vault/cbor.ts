@@ -17,6 +17,7 @@ export function encodeCbor(value: unknown): Uint8Array {
   return Uint8Array.from(codec.encode(value));
 }
 
-export function decodeCbor<T>(bytes: Uint8Array): T {
-  return codec.decode(bytes) as T;
+export function decodeCbor(bytes: Uint8Array): unknown {
+  const value: unknown = codec.decode(bytes);
+  return value;
 }

@@ -46,8 +46,8 @@ export function encodeChange(change: Change): EncodedChange {
       return change;
     case 'alerts-acknowledged':
     case 'forget-consumer':
-      return change;
   }
+  return change;
 }
 
 /** About what a change holds in memory. */

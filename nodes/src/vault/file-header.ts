@@ -39,7 +39,7 @@ export function parseHeader(text: string, what: string): KeyHeader {
   const parsed = keyHeaderSchema.safeParse(json);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw new TideError('damaged', `${what}: ${issue!.path.join('.')}: ${issue!.message}`);
+  throw new TideError('damaged', `${what}: ${issue.path.join('.')}: ${issue.message}`);
 }
 
 /** Writes the header so that a power cut leaves the old one or the new one. */

@@ -17,6 +17,7 @@ interface Shared {
 
 /** By real path, for the whole process: sources and built nodes may both be loaded, and a vault has one owner. */
 const SHELF = Symbol.for('tidegate.vaults');
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only this line writes under this symbol
 const shelf = ((globalThis as { [SHELF]?: Map<string, Shared> })[SHELF] ??= new Map<string, Shared>());
 
 /**

@@ -72,7 +72,7 @@ export class GroupCommit<Item, Result> {
 
   private consider(): void {
     if (this.writing || this.queue.length === 0) return;
-    const { delayMs, after, clock } = this.options;
+    const { delayMs, clock } = this.options;
     const rest = this.queuedSince + delayMs - clock.monotonic();
     if (rest <= 0 || this.urgent || this.closed || this.queuedBytes >= FULL_BYTES) {
       this.cancelTimer?.();
@@ -81,7 +81,7 @@ export class GroupCommit<Item, Result> {
       // A turn later, so that what is handed in together is written together.
       queueMicrotask(() => void this.writeGroup());
     } else
-      this.cancelTimer ??= after(rest, () => {
+      this.cancelTimer ??= this.options.after(rest, () => {
         this.cancelTimer = undefined;
         this.consider();
       });
@@ -91,7 +91,7 @@ export class GroupCommit<Item, Result> {
     const group = this.takeGroup();
     try {
       const results = await this.options.write(group.map(({ item }) => item));
-      for (const [i, { resolve }] of group.entries()) resolve(results[i]!);
+      for (const [i, { resolve }] of group.entries()) resolve(results[i]);
     } catch (error) {
       for (const { reject } of group) reject(error);
     }
@@ -103,8 +103,8 @@ export class GroupCommit<Item, Result> {
   private takeGroup(): Waiting<Item, Result>[] {
     let count = 0;
     let bytes = 0;
-    while (count < this.queue.length && (count === 0 || bytes + this.queue[count]!.bytes <= MAX_GROUP_BYTES))
-      bytes += this.queue[count++]!.bytes;
+    while (count < this.queue.length && (count === 0 || bytes + this.queue[count].bytes <= MAX_GROUP_BYTES))
+      bytes += this.queue[count++].bytes;
     const group = this.queue.slice(0, count);
     this.queue = this.queue.slice(count);
     this.queuedBytes -= bytes;

@@ -13,7 +13,7 @@ export class Latencies {
 
   /** Nearest-rank percentiles, milliseconds; 0 when there is nothing yet. `count` is of all ever added. */
   summary(): { count: number; p50: number; p99: number } {
-    const sorted = this.kept.slice(0, Math.min(this.total, this.kept.length)).sort();
+    const sorted = this.kept.slice(0, Math.min(this.total, this.kept.length)).toSorted();
     const rank = (share: number): number => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0;
     return { count: this.total, p50: rank(0.5), p99: rank(0.99) };
   }

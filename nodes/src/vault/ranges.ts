@@ -4,7 +4,7 @@ import type { Range } from './vault.ts';
 export function outside(ranges: readonly Range[], from: number, to: number): [from: number, to: number][] {
   const gaps: [number, number][] = [];
   let at = from;
-  for (const [low, high] of [...ranges].sort((a, b) => a[0] - b[0])) {
+  for (const [low, high] of ranges.toSorted((a, b) => a[0] - b[0])) {
     if (low > to) break;
     if (low > at) gaps.push([at, low - 1]);
     at = Math.max(at, high + 1);

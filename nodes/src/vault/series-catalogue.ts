@@ -1,5 +1,5 @@
 import { TideError } from '../node/errors.ts';
-import type { Reading } from '../reading/reading.ts';
+import type { Reading, Value } from '../reading/reading.ts';
 import type { SeriesCatalogue, SeriesEntry } from './vault.ts';
 
 const MAX_SERIES = 1_000_000;
@@ -31,7 +31,7 @@ export class MemoryCatalogue implements SeriesCatalogue {
   /** The number of a reading's series; takes over its unit and kind. */
   readonly numberOf = (reading: Reading): number => {
     const { value, unit } = reading;
-    const kind = typeof value as SeriesEntry['kind'];
+    const kind = kindOf(value);
     const entry = this.byName.get(reading.series) ?? this.add(reading.series, kind);
     if (entry.kind !== kind || (unit !== undefined && entry.unit !== unit)) {
       entry.kind = kind;
@@ -58,7 +58,7 @@ export class MemoryCatalogue implements SeriesCatalogue {
     const taken = this.unsaved;
     if (taken.size > 0) this.unsaved = new Set();
     return {
-      entries: [...taken].sort((a, b) => a.number - b.number).map((entry) => ({ ...entry })),
+      entries: [...taken].toSorted((a, b) => a.number - b.number).map((entry) => ({ ...entry })),
       keep: () => {
         for (const entry of taken) this.unsaved.add(entry);
       },
@@ -83,4 +83,9 @@ export class MemoryCatalogue implements SeriesCatalogue {
     this.unsaved.add(entry);
     return entry;
   }
+}
+
+function kindOf(value: Value): SeriesEntry['kind'] {
+  if (typeof value === 'number') return 'number';
+  return typeof value === 'boolean' ? 'boolean' : 'string';
 }

@@ -1,7 +1,16 @@
+import { z } from 'zod';
 import { decodeCbor, encodeCbor } from './cbor.ts';
 import { addToCounter, counter, openOrNote, type Store } from './sqlite-damage.ts';
 import type { Statement } from './sqlite-schema.ts';
 import type { QueuedAlert } from './vault.ts';
+
+interface Row {
+  id: number;
+  name: Buffer;
+  body: Buffer;
+}
+
+const alertSchema = z.object({ id: z.string(), revision: z.number(), body: z.instanceof(Uint8Array) });
 
 const PAGE = 64;
 const MAX_ALERTS = 1_024;
@@ -24,7 +33,7 @@ export class SqliteAlerts {
     const { db, sealer } = this.store;
     const name = this.name(`${id}/${revision}`);
     if (db.prepare('SELECT 1 FROM alerts WHERE name = ?').get(name) !== undefined) return;
-    const row = db.prepare('SELECT coalesce(max(id), 0) + 1 FROM alerts').pluck().get() as number;
+    const row = db.prepare<unknown[], number>('SELECT coalesce(max(id), 0) + 1 FROM alerts').pluck().get() ?? 1;
     this.insert.run(row, name, sealer.seal('alert', [row, name], encodeCbor({ id, revision, body })));
     addToCounter(db, 'alerts', 1);
   }
@@ -38,12 +47,14 @@ export class SqliteAlerts {
   /** Oldest first, at most `limit`, without those in `skip` (`id/revision`). */
   peek(limit: number, skip: ReadonlySet<string>): QueuedAlert[] {
     const skipped = new Set([...skip].map((alert) => this.name(alert).toString('latin1')));
-    const page = this.store.db.prepare('SELECT id, name, body FROM alerts WHERE id > ? ORDER BY id LIMIT ?');
+    const page = this.store.db.prepare<unknown[], Row>(
+      'SELECT id, name, body FROM alerts WHERE id > ? ORDER BY id LIMIT ?',
+    );
     const alerts: QueuedAlert[] = [];
     const most = Math.min(limit, MAX_ALERTS);
     let last = 0;
     while (alerts.length < most) {
-      const rows = page.all(last, PAGE) as { id: number; name: Buffer; body: Buffer }[];
+      const rows = page.all(last, PAGE);
       if (rows.length === 0) break;
       for (const { id, name, body } of rows) {
         last = id;
@@ -51,7 +62,7 @@ export class SqliteAlerts {
         const plain = openOrNote(this.store, 'alert', [id, name], body, () => {
           if (this.remove.run(name).changes > 0) addToCounter(this.store.db, 'alerts', -1);
         });
-        if (plain !== undefined) alerts.push(decodeCbor<QueuedAlert>(plain));
+        if (plain !== undefined) alerts.push(alertSchema.parse(decodeCbor(plain)));
       }
     }
     return alerts;

@@ -1,21 +1,21 @@
 import { decodeCbor, encodeCbor } from './cbor.ts';
 import type { EncodedChange, EncodedCheckpoint } from './engine.ts';
 import { openOrNote, type Store } from './sqlite-damage.ts';
-import type { Statement } from './sqlite-schema.ts';
+import type { Query, Statement } from './sqlite-schema.ts';
 
 type Checkpoint = Extract<EncodedChange, { kind: 'checkpoint' }>;
 
 /** What restartable nodes saved: a low-watermark for each consumer, a state for each of its series. */
 export class SqliteCheckpoints {
   private readonly store: Store;
-  private readonly find: Statement;
+  private readonly find: Query<number>;
   private readonly putConsumer: Statement;
   private readonly putCheckpoint: Statement;
 
   constructor(store: Store) {
     this.store = store;
     const { db } = store;
-    this.find = db.prepare('SELECT id FROM consumers WHERE name = ?').pluck();
+    this.find = db.prepare<unknown[], number>('SELECT id FROM consumers WHERE name = ?').pluck();
     this.putConsumer = db.prepare(
       'INSERT INTO consumers (id, name, body) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body',
     );
@@ -38,8 +38,8 @@ export class SqliteCheckpoints {
   register(consumer: string, replayFrom: number): number {
     const { db, sealer } = this.store;
     const name = this.name(consumer);
-    const known = this.find.get(name) as number | undefined;
-    const id = known ?? (db.prepare('SELECT coalesce(max(id), 0) + 1 FROM consumers').pluck().get() as number);
+    const next = db.prepare<unknown[], number>('SELECT coalesce(max(id), 0) + 1 FROM consumers').pluck();
+    const id = this.find.get(name) ?? next.get() ?? 1;
     this.putConsumer.run(id, name, sealer.seal('consumer', [id, name], encodeCbor(replayFrom)));
     return id;
   }
@@ -56,10 +56,9 @@ export class SqliteCheckpoints {
     const { db } = this.store;
     const id = this.id(consumer);
     if (id === undefined) return undefined;
-    const rows = db.prepare('SELECT series, body FROM checkpoints WHERE consumer = ?').all(id) as {
-      series: number;
-      body: Buffer;
-    }[];
+    const rows = db
+      .prepare<unknown[], { series: number; body: Buffer }>('SELECT series, body FROM checkpoints WHERE consumer = ?')
+      .all(id);
     const series: EncodedCheckpoint['series'] = [];
     for (const { series: number, body } of rows) {
       const plain = openOrNote(this.store, 'checkpoint', [id, number], body, () =>
@@ -82,24 +81,22 @@ export class SqliteCheckpoints {
   /** Low-watermark of each consumer; a damaged one reads everything again, since states skip what they include. */
   private consumers(): Map<number, number> {
     const { db } = this.store;
-    const rows = db.prepare('SELECT id, name, body FROM consumers').all() as {
-      id: number;
-      name: Buffer;
-      body: Buffer;
-    }[];
+    const rows = db
+      .prepare<unknown[], { id: number; name: Buffer; body: Buffer }>('SELECT id, name, body FROM consumers')
+      .all();
     return new Map(
       rows.map(({ id, name, body }) => {
         const plain = openOrNote(this.store, 'consumer', [id, name], body, () => {
           const again = this.store.sealer.seal('consumer', [id, name], encodeCbor(1));
           this.putConsumer.run(id, name, again);
         });
-        return [id, plain === undefined ? 1 : decodeCbor<number>(plain)];
+        return [id, plain === undefined ? 1 : Number(decodeCbor(plain))];
       }),
     );
   }
 
   private id(consumer: string): number | undefined {
-    return this.find.get(this.name(consumer)) as number | undefined;
+    return this.find.get(this.name(consumer));
   }
 
   private name(consumer: string): Buffer {

@@ -86,7 +86,7 @@ export function openOrNote(
 }
 
 export function counter(db: Sqlite, name: string): number {
-  return (db.prepare('SELECT value FROM counters WHERE name = ?').pluck().get(name) as number | undefined) ?? 0;
+  return db.prepare<unknown[], number>('SELECT value FROM counters WHERE name = ?').pluck().get(name) ?? 0;
 }
 
 export function addToCounter(db: Sqlite, name: string, amount: number): void {

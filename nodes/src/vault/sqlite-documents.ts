@@ -1,14 +1,12 @@
+import { z } from 'zod';
 import { decodeCbor, encodeCbor } from './cbor.ts';
 import { openOrNote, type Store } from './sqlite-damage.ts';
-import type { Sqlite, Statement } from './sqlite-schema.ts';
+import type { Query, Sqlite, Statement } from './sqlite-schema.ts';
 import type { Sealer } from './sealed.ts';
 
 /** A document as it is sealed; `value` is encoded by whoever put it. */
-interface Sealed {
-  namespace: string;
-  key: string;
-  value: Uint8Array;
-}
+const sealedSchema = z.object({ namespace: z.string(), key: z.string(), value: z.instanceof(Uint8Array) });
+type Sealed = z.infer<typeof sealedSchema>;
 
 interface Row {
   namespace: Buffer;
@@ -19,14 +17,16 @@ interface Row {
 /** Small documents, found by the keyed hashes of namespace and key. */
 export class SqliteDocuments {
   private readonly store: Store;
-  private readonly find: Statement;
+  private readonly find: Query<Row>;
   private readonly upsert: Statement;
   private readonly remove: Statement;
 
   constructor(store: Store) {
     this.store = store;
     const { db } = store;
-    this.find = db.prepare('SELECT namespace, key, body FROM documents WHERE namespace = ? AND key = ?');
+    this.find = db.prepare<unknown[], Row>(
+      'SELECT namespace, key, body FROM documents WHERE namespace = ? AND key = ?',
+    );
     this.upsert = db.prepare(
       `INSERT INTO documents (namespace, key, body) VALUES (?, ?, ?)
        ON CONFLICT (namespace, key) DO UPDATE SET body = excluded.body`,
@@ -41,24 +41,24 @@ export class SqliteDocuments {
   }
 
   get(namespace: string, key: string): Uint8Array | undefined {
-    const row = this.find.get(...this.place(namespace, key)) as Row | undefined;
+    const row = this.find.get(...this.place(namespace, key));
     return row === undefined ? undefined : this.open(row)?.value;
   }
 
   /** In order of key. */
   list(namespace: string): { key: string; value: Uint8Array }[] {
     const rows = this.store.db
-      .prepare('SELECT namespace, key, body FROM documents WHERE namespace = ?')
-      .all(this.store.keys.nameHash('namespace', namespace)) as Row[];
+      .prepare<unknown[], Row>('SELECT namespace, key, body FROM documents WHERE namespace = ?')
+      .all(this.store.keys.nameHash('namespace', namespace));
     return rows
       .flatMap((row) => this.open(row) ?? [])
       .map(({ key, value }) => ({ key, value }))
-      .sort((a, b) => (a.key < b.key ? -1 : 1));
+      .toSorted((a, b) => (a.key < b.key ? -1 : 1));
   }
 
   private open({ namespace, key, body }: Row): Sealed | undefined {
     const plain = openOrNote(this.store, 'document', [namespace, key], body, () => this.remove.run(namespace, key));
-    return plain === undefined ? undefined : decodeCbor<Sealed>(plain);
+    return plain === undefined ? undefined : sealedSchema.parse(decodeCbor(plain));
   }
 
   private place(namespace: string, key: string): [Buffer, Buffer] {
@@ -69,7 +69,7 @@ export class SqliteDocuments {
 
 /** The documents of a database that can still be opened: what is carried over when the rest is set aside. */
 export function* readableDocuments(db: Sqlite, sealer: Sealer): Generator<Sealed> {
-  for (const row of db.prepare('SELECT namespace, key, body FROM documents').iterate() as Iterable<Row>) {
+  for (const row of db.prepare<unknown[], Row>('SELECT namespace, key, body FROM documents').iterate()) {
     let plain: Uint8Array;
     try {
       plain = sealer.open('document', [row.namespace, row.key], row.body);
@@ -77,6 +77,6 @@ export function* readableDocuments(db: Sqlite, sealer: Sealer): Generator<Sealed
       // This one is among the damaged; its bytes stay in the database that is set aside.
       continue;
     }
-    yield decodeCbor<Sealed>(plain);
+    yield sealedSchema.parse(decodeCbor(plain));
   }
 }

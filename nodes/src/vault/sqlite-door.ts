@@ -3,6 +3,12 @@ import { openOrNote, type Store } from './sqlite-damage.ts';
 import type { Statement } from './sqlite-schema.ts';
 import { QUARANTINE_LIMIT, RECEIPT_WINDOW } from './vault.ts';
 
+interface ReceiptRow {
+  id: number;
+  count: number;
+  body: Buffer;
+}
+
 /** Bytes of a digest. */
 const DIGEST = 8;
 /** More rows than this are written anew as few: small commits leave small rows. */
@@ -35,11 +41,12 @@ export class SqliteDoor {
     kept.rows++;
     kept.digests += digests.length / DIGEST;
     const { db } = this.store;
+    const oldestRow = db.prepare<unknown[], Omit<ReceiptRow, 'body'>>(
+      'SELECT id, count FROM receipts ORDER BY id LIMIT 1',
+    );
     while (kept.digests > RECEIPT_WINDOW) {
-      const oldest = db.prepare('SELECT id, count FROM receipts ORDER BY id LIMIT 1').get() as {
-        id: number;
-        count: number;
-      };
+      const oldest = oldestRow.get();
+      if (oldest === undefined) break;
       if (kept.digests - oldest.count < RECEIPT_WINDOW) break;
       db.prepare('DELETE FROM receipts WHERE id = ?').run(oldest.id);
       kept.rows--;
@@ -50,11 +57,7 @@ export class SqliteDoor {
 
   /** The newest digests, oldest first, at most the window. */
   receipts(): Uint8Array {
-    const rows = this.store.db.prepare('SELECT id, count, body FROM receipts ORDER BY id').all() as {
-      id: number;
-      count: number;
-      body: Buffer;
-    }[];
+    const rows = this.store.db.prepare<unknown[], ReceiptRow>('SELECT id, count, body FROM receipts ORDER BY id').all();
     const parts: Uint8Array[] = [];
     for (const { id, count, body } of rows) {
       const digests = openOrNote(this.store, 'receipts', [id, count], body, () => {
@@ -75,12 +78,12 @@ export class SqliteDoor {
   cause(source: string): number {
     const { db, keys } = this.store;
     const name = keys.nameHash('cause', source);
-    const body = db.prepare('SELECT body FROM causes WHERE source = ?').pluck().get(name) as Buffer | undefined;
+    const body = db.prepare<unknown[], Buffer>('SELECT body FROM causes WHERE source = ?').pluck().get(name);
     if (body === undefined) return 0;
     const plain = openOrNote(this.store, 'cause', [name], body, () =>
       db.prepare('DELETE FROM causes WHERE source = ?').run(name),
     );
-    return plain === undefined ? 0 : decodeCbor<number>(plain);
+    return plain === undefined ? 0 : Number(decodeCbor(plain));
   }
 
   addRejections(rejections: readonly Uint8Array[]): void {
@@ -95,8 +98,8 @@ export class SqliteDoor {
   rejections(limit: number): Uint8Array[] {
     const { db } = this.store;
     const rows = db
-      .prepare('SELECT id, body FROM quarantine ORDER BY id DESC LIMIT ?')
-      .all(Math.max(0, Math.min(limit, QUARANTINE_LIMIT))) as { id: number; body: Buffer }[];
+      .prepare<unknown[], { id: number; body: Buffer }>('SELECT id, body FROM quarantine ORDER BY id DESC LIMIT ?')
+      .all(Math.max(0, Math.min(limit, QUARANTINE_LIMIT)));
     return rows.flatMap(({ id, body }) => {
       const plain = openOrNote(this.store, 'rejection', [id], body, () =>
         db.prepare('DELETE FROM quarantine WHERE id = ?').run(id),
@@ -106,7 +109,7 @@ export class SqliteDoor {
   }
 
   get quarantined(): number {
-    return this.store.db.prepare('SELECT count(*) FROM quarantine').pluck().get() as number;
+    return this.store.db.prepare<unknown[], number>('SELECT count(*) FROM quarantine').pluck().get() ?? 0;
   }
 
   /** Counts again: what was counted in a transaction that was rolled back is not there. */
@@ -116,8 +119,10 @@ export class SqliteDoor {
 
   private count(): { rows: number; digests: number } {
     this.kept ??= this.store.db
-      .prepare('SELECT count(*) AS rows, coalesce(sum(count), 0) AS digests FROM receipts')
-      .get() as { rows: number; digests: number };
+      .prepare<unknown[], { rows: number; digests: number }>(
+        'SELECT count(*) AS rows, coalesce(sum(count), 0) AS digests FROM receipts',
+      )
+      .get() ?? { rows: 0, digests: 0 };
     return this.kept;
   }
 
@@ -136,6 +141,6 @@ export class SqliteDoor {
   }
 
   private newest(table: 'receipts' | 'quarantine'): number {
-    return (this.store.db.prepare(`SELECT max(id) FROM ${table}`).pluck().get() as number | null) ?? 0;
+    return this.store.db.prepare<unknown[], number | null>(`SELECT max(id) FROM ${table}`).pluck().get() ?? 0;
   }
 }

@@ -261,37 +261,38 @@ function applyChange(state: Open, change: EncodedChange): number {
   switch (change.kind) {
     case 'checkpoint':
       checkpoints.put(change);
-      return 0;
+      break;
     case 'consumer':
       checkpoints.register(change.consumer, change.replayFrom);
-      return 0;
+      break;
     case 'forget-consumer':
       checkpoints.forget(change.consumer);
-      return 0;
+      break;
     case 'block':
       return outbox.add(change.stream, change.body);
     case 'rewrite-block':
       outbox.rewrite(change.stream, change.number, change.body);
-      return 0;
+      break;
     case 'blocks-acknowledged':
       outbox.acknowledge(change.stream, change.ranges);
-      return 0;
+      break;
     case 'alert':
       alerts.add(change.id, change.revision, change.body);
-      return 0;
+      break;
     case 'alerts-acknowledged':
       alerts.acknowledge(change.alerts);
-      return 0;
+      break;
     case 'document':
       documents.put(change.namespace, change.key, change.value);
-      return 0;
+      break;
     case 'expect-document': {
       const found = documents.get(change.namespace, change.key);
       if (!sameBytes(found, change.value))
         throw new Conflict(`document ${change.namespace}/${change.key} is no longer what was expected`);
-      return 0;
+      break;
     }
   }
+  return 0;
 }
 
 function sameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {

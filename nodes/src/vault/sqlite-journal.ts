@@ -1,7 +1,7 @@
 import type { AppendItem, JournalPart } from './engine.ts';
 import { RECORD_BYTES, decodeRecord, encodeRecord, type JournalEntry } from './journal-record.ts';
-import { openOrNote, type Store } from './sqlite-damage.ts';
-import type { Statement } from './sqlite-schema.ts';
+import { counter, openOrNote, type Store } from './sqlite-damage.ts';
+import type { Query, Statement } from './sqlite-schema.ts';
 
 interface Row {
   first: number;
@@ -19,8 +19,8 @@ const MAX_LIMIT = 65_536;
 export class SqliteJournal {
   private readonly store: Store;
   private readonly insert: Statement;
-  private readonly containing: Statement;
-  private readonly from: Statement;
+  private readonly containing: Query<Row>;
+  private readonly from: Query<Row>;
   private readonly remove: Statement;
   /** Position of the next reading. */
   head: number;
@@ -36,18 +36,19 @@ export class SqliteJournal {
     this.store = store;
     const { db } = store;
     this.insert = db.prepare('INSERT INTO journal (first, count, time_from, time_to, body) VALUES (?, ?, ?, ?, ?)');
-    this.containing = db.prepare('SELECT * FROM journal WHERE first <= ? ORDER BY first DESC LIMIT 1');
-    this.from = db.prepare('SELECT * FROM journal WHERE first >= ? ORDER BY first LIMIT 1');
+    this.containing = db.prepare<unknown[], Row>('SELECT * FROM journal WHERE first <= ? ORDER BY first DESC LIMIT 1');
+    this.from = db.prepare<unknown[], Row>('SELECT * FROM journal WHERE first >= ? ORDER BY first LIMIT 1');
     this.remove = db.prepare('DELETE FROM journal WHERE first = ?');
-    const newest = db.prepare('SELECT first, count FROM journal ORDER BY first DESC LIMIT 1').get() as Row | undefined;
+    const newest = this.containing.get(Number.MAX_SAFE_INTEGER);
     // A damaged newest record that was set aside must not give its positions out again.
-    const reached = db.prepare("SELECT value FROM counters WHERE name = 'head'").pluck().get() as number | undefined;
-    this.head = Math.max(reached ?? 1, newest === undefined ? 1 : newest.first + newest.count);
+    const reached = counter(db, 'head');
+    this.head = Math.max(1, reached, newest === undefined ? 0 : newest.first + newest.count);
   }
 
   /** Readings that are kept. */
   get readings(): number {
-    const oldest = this.store.db.prepare('SELECT min(first) FROM journal').pluck().get() as number | null;
+    const oldest =
+      this.store.db.prepare<unknown[], number | null>('SELECT min(first) FROM journal').pluck().get() ?? null;
     return oldest === null ? 0 : this.head - oldest;
   }
 
@@ -114,9 +115,9 @@ export class SqliteJournal {
 
   /** The row that holds a position, or the next one after a gap. */
   private rowAt(position: number): Row | undefined {
-    const row = this.containing.get(position) as Row | undefined;
+    const row = this.containing.get(position);
     if (row !== undefined && position < row.first + row.count) return row;
-    return this.from.get(position) as Row | undefined;
+    return this.from.get(position);
   }
 
   private open(row: Row): JournalEntry[] {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock, type Clock } from '../node/clock.ts';
-import type { EngineCalls, EngineChannel, WriteGroup, WriteResult } from './engine.ts';
+import type { EngineCalls, EngineChannel } from './engine.ts';
 import { SqliteEngine } from './sqlite-engine.ts';
 import { engineError } from './sqlite-schema.ts';
 import { VaultClient } from './vault-client.ts';
@@ -25,21 +25,21 @@ export class LocalEngine implements EngineChannel {
     method: Method,
     parameters: Parameters<EngineCalls[Method]>,
   ): Promise<ReturnType<EngineCalls[Method]>> {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- parameters and result belong to this very method
+    const run = this.engine[method] as (...all: typeof parameters) => ReturnType<EngineCalls[Method]>;
     try {
-      if (method === 'write')
-        return (await this.writeWhenFree(parameters[0] as WriteGroup)) as ReturnType<EngineCalls[Method]>;
-      const run = this.engine[method] as (...all: typeof parameters) => ReturnType<EngineCalls[Method]>;
-      return run.apply(this.engine, parameters);
+      return await this.whenFree(() => run.apply(this.engine, parameters));
     } catch (error) {
       throw engineError(error, this.directory);
     }
   }
 
-  private async writeWhenFree(group: WriteGroup): Promise<WriteResult> {
+  /** A call that finds the database busy has done nothing, so it can be made again. */
+  private async whenFree<Result>(run: () => Result): Promise<Result> {
     const deadline = systemClock.monotonic() + PATIENCE_MS;
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
       try {
-        return this.engine.write(group);
+        return run();
       } catch (error) {
         if (engineError(error, this.directory).code !== 'busy' || systemClock.monotonic() > deadline) throw error;
       }

@@ -1,7 +1,7 @@
 import { outside } from './ranges.ts';
 import { decodeCbor, encodeCbor } from './cbor.ts';
 import { openOrNote, type Store } from './sqlite-damage.ts';
-import type { Statement } from './sqlite-schema.ts';
+import type { Query, Statement } from './sqlite-schema.ts';
 import type { Block, Range, StreamBacklog } from './vault.ts';
 
 interface StreamRow {
@@ -19,7 +19,7 @@ const MAX_BLOCKS = 1_024;
 /** Blocks wait by stream and number. Counts and sizes stand in the stream's row, so that nothing is ever added up. */
 export class SqliteOutbox {
   private readonly store: Store;
-  private readonly find: Statement;
+  private readonly find: Query<StreamRow>;
   private readonly tally: Statement;
   private readonly insert: Statement;
   private readonly update: Statement;
@@ -27,7 +27,7 @@ export class SqliteOutbox {
   constructor(store: Store) {
     this.store = store;
     const { db } = store;
-    this.find = db.prepare('SELECT * FROM streams WHERE name = ?');
+    this.find = db.prepare<unknown[], StreamRow>('SELECT * FROM streams WHERE name = ?');
     this.tally = db.prepare(
       'UPDATE streams SET sealed = sealed + ?, count = count + ?, bytes = bytes + ? WHERE id = ?',
     );
@@ -53,12 +53,12 @@ export class SqliteOutbox {
     const row = this.streamRow(stream);
     if (row === undefined) return;
     const { db } = this.store;
-    const measure = db.prepare(
+    const measure = db.prepare<unknown[], { count: number; bytes: number }>(
       'SELECT count(*) AS count, coalesce(sum(size), 0) AS bytes FROM blocks WHERE stream = ? AND number BETWEEN ? AND ?',
     );
     const remove = db.prepare('DELETE FROM blocks WHERE stream = ? AND number BETWEEN ? AND ?');
     for (const [from, to] of ranges) {
-      const { count, bytes } = measure.get(row.id, from, to) as { count: number; bytes: number };
+      const { count, bytes } = measure.get(row.id, from, to) ?? { count: 0, bytes: 0 };
       if (count === 0) continue;
       remove.run(row.id, from, to);
       this.tally.run(0, -count, -bytes, row.id);
@@ -67,16 +67,16 @@ export class SqliteOutbox {
 
   streams(): StreamBacklog[] {
     const { db } = this.store;
-    const lowest = db.prepare('SELECT min(number) FROM blocks WHERE stream = ?').pluck();
-    const highest = db.prepare('SELECT max(number) FROM blocks WHERE stream = ?').pluck();
-    const rows = db.prepare('SELECT * FROM streams ORDER BY id').all() as StreamRow[];
+    const lowest = db.prepare<unknown[], number | null>('SELECT min(number) FROM blocks WHERE stream = ?').pluck();
+    const highest = db.prepare<unknown[], number | null>('SELECT max(number) FROM blocks WHERE stream = ?').pluck();
+    const rows = db.prepare<unknown[], StreamRow>('SELECT * FROM streams ORDER BY id').all();
     return rows.flatMap((row) => {
       const name = openOrNote(this.store, 'stream', [row.id, row.name], row.body, () => this.drop(row.id));
       if (name === undefined) return [];
       return {
-        stream: decodeCbor<string>(name),
-        lowest: (lowest.get(row.id) as number | null) ?? 0,
-        highest: (highest.get(row.id) as number | null) ?? 0,
+        stream: String(decodeCbor(name)),
+        lowest: lowest.get(row.id) ?? 0,
+        highest: highest.get(row.id) ?? 0,
         sealed: row.sealed,
         count: row.count,
         bytes: row.bytes,
@@ -87,7 +87,7 @@ export class SqliteOutbox {
   peek(stream: string, order: 'newest' | 'oldest', skip: readonly Range[], maxBytes: number): Block[] {
     const row = this.streamRow(stream);
     if (row === undefined || row.count === 0) return [];
-    const next = this.store.db.prepare(
+    const next = this.store.db.prepare<unknown[], { number: number; size: number; body: Buffer }>(
       `SELECT number, size, body FROM blocks WHERE stream = ? AND number BETWEEN ? AND ?
        ORDER BY number ${order === 'newest' ? 'DESC' : 'ASC'} LIMIT 1`,
     );
@@ -97,7 +97,7 @@ export class SqliteOutbox {
     let bytes = 0;
     for (let [from, to] of gaps) {
       while (from <= to && blocks.length < MAX_BLOCKS) {
-        const found = next.get(row.id, from, to) as { number: number; size: number; body: Buffer } | undefined;
+        const found = next.get(row.id, from, to);
         if (found === undefined) break;
         const { number, size } = found;
         if (blocks.length > 0 && bytes + size > maxBytes) return blocks;
@@ -112,9 +112,10 @@ export class SqliteOutbox {
 
   /** Blocks and their bytes over all streams. */
   waiting(): { blocks: number; bytes: number } {
-    return this.store.db
-      .prepare('SELECT coalesce(sum(count), 0) AS blocks, coalesce(sum(bytes), 0) AS bytes FROM streams')
-      .get() as { blocks: number; bytes: number };
+    const sums = this.store.db.prepare<unknown[], { blocks: number; bytes: number }>(
+      'SELECT coalesce(sum(count), 0) AS blocks, coalesce(sum(bytes), 0) AS bytes FROM streams',
+    );
+    return sums.get() ?? { blocks: 0, bytes: 0 };
   }
 
   /** A damaged block goes out empty: its number is never missing from the stream, and the cloud does not wait for it. */
@@ -127,9 +128,9 @@ export class SqliteOutbox {
 
   private replace(stream: number, number: number, body: Uint8Array): void {
     const size = this.store.db
-      .prepare('SELECT size FROM blocks WHERE stream = ? AND number = ?')
+      .prepare<unknown[], number>('SELECT size FROM blocks WHERE stream = ? AND number = ?')
       .pluck()
-      .get(stream, number) as number | undefined;
+      .get(stream, number);
     if (size === undefined) return;
     const sealed = this.store.sealer.seal('block', [stream, number, body.length], body);
     this.update.run(body.length, sealed, stream, number);
@@ -139,7 +140,7 @@ export class SqliteOutbox {
   private addStream(stream: string): StreamRow {
     const { db, keys, sealer } = this.store;
     const name = keys.nameHash('stream', stream);
-    const id = db.prepare('SELECT coalesce(max(id), 0) + 1 FROM streams').pluck().get() as number;
+    const id = db.prepare<unknown[], number>('SELECT coalesce(max(id), 0) + 1 FROM streams').pluck().get() ?? 1;
     const body = sealer.seal('stream', [id, name], encodeCbor(stream));
     db.prepare('INSERT INTO streams (id, name, sealed, count, bytes, body) VALUES (?, ?, 0, 0, 0, ?)').run(
       id,
@@ -150,7 +151,7 @@ export class SqliteOutbox {
   }
 
   private streamRow(stream: string): StreamRow | undefined {
-    return this.find.get(this.store.keys.nameHash('stream', stream)) as StreamRow | undefined;
+    return this.find.get(this.store.keys.nameHash('stream', stream));
   }
 
   private drop(id: number): void {

@@ -3,7 +3,9 @@ import { TideError, reasonOf } from '../node/errors.ts';
 import { touchPrivate } from './file-header.ts';
 
 export type Sqlite = Database.Database;
-export type Statement = Database.Statement;
+/** A prepared statement that gives rows of a type. */
+export type Query<Row> = Database.Statement<unknown[], Row>;
+export type Statement = Query<unknown>;
 
 export const DATABASE_FILE = 'vault.db';
 const APPLICATION = 0x54_49_44_45; // "TIDE"
@@ -84,7 +86,7 @@ function checkFormat(db: Sqlite, file: string): void {
       'damaged',
       `${file} is an SQLite database, but not a vault (application id ${String(application)})`,
     );
-  const format = db.pragma('user_version', { simple: true }) as number;
+  const format = Number(db.pragma('user_version', { simple: true }));
   if (format > FORMAT)
     throw new TideError(
       'newer-format',

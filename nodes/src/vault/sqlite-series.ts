@@ -1,7 +1,14 @@
+import { z } from 'zod';
 import { decodeCbor, encodeCbor } from './cbor.ts';
-import { openOrNote, type Store } from './sqlite-damage.ts';
+import { counter, openOrNote, type Store } from './sqlite-damage.ts';
 import type { Statement } from './sqlite-schema.ts';
 import type { SeriesEntry } from './vault.ts';
+
+const seriesSchema = z.object({
+  name: z.string(),
+  unit: z.string().optional(),
+  kind: z.enum(['number', 'boolean', 'string']),
+});
 
 /** The catalogue of series: names, units and kinds, by number. */
 export class SqliteSeries {
@@ -20,23 +27,22 @@ export class SqliteSeries {
 
   /** Highest number in use, damaged or not: numbers are never given out twice. */
   get last(): number {
-    const kept = (this.store.db.prepare('SELECT max(number) FROM series').pluck().get() as number | null) ?? 0;
-    const row = this.store.db.prepare("SELECT value FROM counters WHERE name = 'series'").pluck().get();
-    return Math.max(kept, (row as number | undefined) ?? 0);
+    const { db } = this.store;
+    const kept = db.prepare<unknown[], number | null>('SELECT max(number) FROM series').pluck().get() ?? 0;
+    return Math.max(kept, counter(db, 'series'));
   }
 
   entries(): SeriesEntry[] {
     const { db } = this.store;
-    const rows = db.prepare('SELECT number, body FROM series ORDER BY number').all() as {
-      number: number;
-      body: Buffer;
-    }[];
+    const rows = db
+      .prepare<unknown[], { number: number; body: Buffer }>('SELECT number, body FROM series ORDER BY number')
+      .all();
     return rows.flatMap(({ number, body }) => {
       const plain = openOrNote(this.store, 'series', [number], body, () => {
         db.prepare("INSERT OR REPLACE INTO counters (name, value) VALUES ('series', ?)").run(this.last);
         db.prepare('DELETE FROM series WHERE number = ?').run(number);
       });
-      return plain === undefined ? [] : { number, ...decodeCbor<Omit<SeriesEntry, 'number'>>(plain) };
+      return plain === undefined ? [] : { number, ...seriesSchema.parse(decodeCbor(plain)) };
     });
   }
 }

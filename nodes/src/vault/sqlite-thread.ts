@@ -65,7 +65,7 @@ export class EngineThread implements EngineChannel {
     });
     // The thread keeps the process alive while something is under way, and only then.
     if (this.pending.size === 1) this.worker.ref();
-    this.worker.postMessage({ id, method, parameters } satisfies Call, transfer as ArrayBuffer[]);
+    this.worker.postMessage({ id, method, parameters } satisfies Call, [...transfer]);
     const result = await answer;
     if (method === 'close') await this.exited;
     return result;
@@ -81,6 +81,7 @@ export class EngineThread implements EngineChannel {
     if (pending === undefined) return;
     this.pending.delete(id);
     if (this.pending.size === 0 && !this.closing) this.worker.unref();
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the thread answers with what this method returns
     if (error === undefined) pending.resolve(result as never);
     else pending.reject(new TideError(error.code, error.message));
   }

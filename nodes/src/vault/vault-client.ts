@@ -1,6 +1,7 @@
+import { z } from 'zod';
 import type { Clock } from '../node/clock.ts';
 import { TideError } from '../node/errors.ts';
-import type { Reading, Rejection } from '../reading/reading.ts';
+import type { Reading } from '../reading/reading.ts';
 import { BatchEncoder, decodeBatch } from './batch-codec.ts';
 import { decodeCbor, encodeCbor } from './cbor.ts';
 import { encodeChange, sizeOf } from './change-codec.ts';
@@ -28,6 +29,15 @@ export interface ClientOptions {
   commitDelayMs: number;
   after: (ms: number, callback: () => void) => () => void;
 }
+
+const rejectionSchema = z.object({
+  code: z.string(),
+  reason: z.string(),
+  topic: z.string(),
+  head: z.instanceof(Uint8Array),
+  size: z.number(),
+  time: z.number(),
+});
 
 /** Most readings that one append takes. */
 const MAX_APPEND = 1_000_000;
@@ -128,11 +138,11 @@ export class VaultClient implements Vault {
   }
 
   private journalView(): Journal {
-    const client = this;
     const { channel } = this;
+    const head = (): number => this.head;
     return {
       get head() {
-        return client.head;
+        return head();
       },
       append: (batch) => this.append(batch),
       read: (from, limit, source) => this.read(from, limit, source),
@@ -142,7 +152,7 @@ export class VaultClient implements Vault {
         return Array.from(new BigUint64Array(digests.slice().buffer));
       },
       rejections: async (limit) =>
-        (await channel.call('rejections', [limit])).map((rejection) => decodeCbor<Rejection>(rejection)),
+        (await channel.call('rejections', [limit])).map((rejection) => rejectionSchema.parse(decodeCbor(rejection))),
     };
   }
 
@@ -218,7 +228,8 @@ function noticeOf(change: Change): VaultNotice | undefined {
 function memoryOf(items: readonly WriteItem[]): ArrayBuffer[] {
   const memory: ArrayBuffer[] = [];
   for (const item of items) {
-    if (item.kind === 'append') for (const { bytes } of item.chunks) memory.push(bytes.buffer as ArrayBuffer);
+    if (item.kind === 'append')
+      for (const { bytes } of item.chunks) if (bytes.buffer instanceof ArrayBuffer) memory.push(bytes.buffer);
   }
   return memory;
 }
