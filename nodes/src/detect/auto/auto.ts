@@ -12,6 +12,8 @@ export interface AutoParameters {
   alarmsPerMonth: number;
 }
 
+/** Larger numbers are no measurements, and differences of them would overflow. */
+const LARGEST = 1e100;
 /** Blocks of the quick measures, seconds: longer than the disturbances that make readings resemble their neighbours. */
 const QUICK_BLOCK = 60;
 /** The quick measures speak after this time, seconds, and this many readings: by then median and scale are worth something. */
@@ -57,7 +59,7 @@ export class AutoDetector implements Detector<AutoState> {
 
   step(state: AutoState, reading: Reading): Verdict {
     const { value } = reading;
-    if (typeof value !== 'number' || !Number.isFinite(value)) return CALM;
+    if (typeof value !== 'number' || !(Math.abs(value) <= LARGEST)) return CALM;
     const time = reading.time / 1000;
     if (!follow(state, value, time)) return this.verdict(state, -9, time);
 

@@ -47,6 +47,7 @@ export function quantileOf(window: SortedWindow, q: number): number {
   const place = q * (window.count - 1);
   const below = Math.floor(place);
   const low = window.sorted[below];
+  if (place === below) return low;
   const high = window.sorted[Math.min(below + 1, window.count - 1)];
   return low + (place - below) * (high - low);
 }
