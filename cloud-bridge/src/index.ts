@@ -1,1 +1,2 @@
-export {};
+export type * from './api/contract.ts';
+export { startCloud, type CloudOptions, type RunningCloud } from './main.ts';

@@ -85,7 +85,9 @@ export class SqliteDocuments implements StateStore {
       .prepare<[string], string>('SELECT value FROM settings WHERE name = ?')
       .pluck()
       .get(NEWEST_STAMP);
-    return text === undefined ? undefined : (JSON.parse(text) as Stamp);
+    if (text === undefined) return undefined;
+    const stamp: Stamp = JSON.parse(text);
+    return stamp;
   }
 
   private keepNewest(stamp: Stamp): void {

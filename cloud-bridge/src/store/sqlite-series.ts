@@ -38,7 +38,7 @@ export function readSeries(db: Database, gatewayId: number, purpose: string): Se
     found.set(row.name, facts);
     if (purposeId !== undefined) addWindows(facts, statements, [gatewayId, row.incarnation_id, purposeId, row.number]);
   }
-  return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  return [...found.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** Hops from resolution to resolution over the primary key: a few seeks, however many windows there are. */

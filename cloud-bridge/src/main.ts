@@ -1,0 +1,185 @@
+import { mkdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+
+import { TideError, systemClock } from '@tidegate/nodes/node';
+
+import { Events } from './api/http-events.ts';
+import { HttpServer } from './api/http-server.ts';
+import { WORKER_NAME } from './broker/access.ts';
+import { Broker } from './broker/mqtt-broker.ts';
+import { enrolGateway } from './enrol.ts';
+import { labelOf } from './gateway-label.ts';
+import { loadKeys, type CloudKeys } from './keys/file-keys.ts';
+import { MergeWorker } from './merge/start-worker.ts';
+import { openSqliteStore } from './store/sqlite-store.ts';
+import type { Store } from './store/store.ts';
+
+export interface CloudOptions {
+  /** Database and keys; made when it is not there. */
+  directory: string;
+  /** Port of API and page; 0 takes a free one. */
+  port: number;
+  /** `embedded`, or the URL of an MQTT broker. Its user and password may stand in the URL. */
+  broker?: string;
+  /** Port of the embedded broker; 0 takes a free one. */
+  mqttPort?: number;
+  /** Where API and page listen, default 127.0.0.1. Reading needs no login, so another host also needs `anyoneMayRead`. */
+  host?: string;
+  anyoneMayRead?: boolean;
+  /** Where the embedded broker listens, default 127.0.0.1. */
+  mqttHost?: string;
+  /** Connections at the embedded broker, default 10,000. */
+  clients?: number;
+  /** False leaves out the page. */
+  page?: boolean;
+  /** What the options that choose the ports are called where the person stands, for error messages. */
+  portOptions?: { port: string; mqttPort: string };
+  /** Lines for the operator: what is wrong, once when it begins. */
+  log?: (line: string) => void;
+}
+
+export interface RunningCloud {
+  pageUrl: string;
+  brokerUrl: string;
+  apiToken: string;
+  /** A one-time token for a gateway, `tg1.…`. */
+  enrol(name: string, options?: { tenant?: string }): Promise<string>;
+  stop(): Promise<void>;
+}
+
+/** Settings of the store that other processes read: where the running cloud is. */
+export const BROKER_URL = 'broker-url';
+
+export const databaseFileOf = (directory: string): string => path.join(directory, 'cloud.db');
+
+/** Opens the directory of a cloud, which need not be running. */
+export function openCloudDirectory(directory: string): { store: Store; keys: CloudKeys } {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  return { keys: loadKeys(directory), store: openSqliteStore(databaseFileOf(directory)) };
+}
+
+/** Starts broker, merge worker, API and page. Throws TideErrors `port-in-use`, `needs-consent`, `bad-broker`, …; nothing is left running then. */
+export async function startCloud(options: CloudOptions): Promise<RunningCloud> {
+  const { directory, host = '127.0.0.1', anyoneMayRead = false, log = () => undefined } = options;
+  if (!isLoopback(host) && !anyoneMayRead)
+    throw new TideError(
+      'needs-consent',
+      `reading from the API needs no login yet, so ${host} would show everything to whoever reaches it: ` +
+        'keep 127.0.0.1, or say --anyone-may-read',
+    );
+  // Last started, first stopped.
+  const stops: (() => Promise<void> | void)[] = [];
+  const stop = async (): Promise<void> => {
+    for (let next = stops.pop(); next !== undefined; next = stops.pop()) await next();
+  };
+  try {
+    const { store, keys } = openCloudDirectory(directory);
+    stops.push(() => store.close());
+    const broker = await startBroker(options, keys, stops);
+    await store.setSetting(BROKER_URL, broker.shownUrl);
+    const events = new Events();
+    events.start();
+    stops.push(() => events.stop());
+    const settings = { databaseFile: databaseFileOf(directory), identity: keys.identity, broker };
+    const worker = new MergeWorker(settings, (change) => events.changed(change), log);
+    const { ready } = worker.start();
+    stops.push(() => worker.stop());
+    // A broker elsewhere may be away: the page says so, and the worker keeps trying.
+    if (broker.embedded) await ready;
+    const http = new HttpServer(
+      { host, port: options.port, anyoneMayRead, page: options.page ?? true, log },
+      {
+        store,
+        clock: systemClock,
+        events,
+        version: versionOf(),
+        apiToken: keys.apiToken,
+        refusal: (gateway) => worker.refused.get(gateway),
+        problems: () => worker.report.problems,
+        documentWritten: (gatewayId, gateway) => {
+          events.changed({ kind: 'state', gateway });
+          worker.documentsWritten(gatewayId);
+        },
+      },
+    );
+    stops.push(() => http.stop());
+    const pageUrl = await namingOption(http.start(), options.portOptions?.port ?? '--port');
+    const enrol: RunningCloud['enrol'] = async (name, { tenant } = {}) => {
+      const { token, gateway } = await enrolGateway(store, keys.identity, systemClock, {
+        name,
+        tenant,
+        broker: broker.shownUrl,
+      });
+      events.changed({ kind: 'gateways', gateway: labelOf(gateway) });
+      return token;
+    };
+    return { pageUrl, brokerUrl: broker.shownUrl, apiToken: keys.apiToken, enrol, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+interface BrokerPlace {
+  embedded: boolean;
+  url: string;
+  /** Without user and password. */
+  shownUrl: string;
+  username?: string;
+  password?: string;
+}
+
+async function startBroker(
+  options: CloudOptions,
+  keys: CloudKeys,
+  stops: (() => Promise<void> | void)[],
+): Promise<BrokerPlace> {
+  const { broker = 'embedded', mqttHost = '127.0.0.1', mqttPort = 1884, clients = 10_000 } = options;
+  if (broker !== 'embedded') return elsewhere(broker);
+  const own = new Broker({ host: mqttHost, port: mqttPort, workerPassword: keys.brokerPassword, clients });
+  stops.push(() => own.stop());
+  await namingOption(own.start(), options.portOptions?.mqttPort ?? '--mqtt-port');
+  const reach = mqttHost === '0.0.0.0' ? '127.0.0.1' : mqttHost === '::' ? '::1' : mqttHost;
+  const url = `mqtt://${reach.includes(':') ? `[${reach}]` : reach}:${own.port}`;
+  return { embedded: true, url, shownUrl: url, username: WORKER_NAME, password: keys.brokerPassword };
+}
+
+function elsewhere(text: string): BrokerPlace {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !/^(mqtts?|wss?|tcp|ssl):$/.test(url.protocol) || url.hostname === '')
+    throw new TideError(
+      'bad-broker',
+      `broker: found ${JSON.stringify(text)}, allowed: embedded, or a URL like mqtt://HOST:1883`,
+    );
+  const { username, password } = url;
+  url.username = '';
+  url.password = '';
+  const shown = url.href.replace(/\/$/, '');
+  return {
+    embedded: false,
+    url: shown,
+    shownUrl: shown,
+    ...(username === '' ? {} : { username: decodeURIComponent(username), password: decodeURIComponent(password) }),
+  };
+}
+
+/** Adds to the error of a port in use which option chooses another. */
+async function namingOption<T>(starting: Promise<T>, option: string): Promise<T> {
+  try {
+    return await starting;
+  } catch (error) {
+    if (!(error instanceof TideError) || error.code !== 'port-in-use') throw error;
+    throw new TideError(error.code, `${error.message}; choose another port with ${option} (0 takes a free one)`, {
+      cause: error,
+    });
+  }
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+export function versionOf(): string {
+  const manifest: { version: string } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  return manifest.version;
+}

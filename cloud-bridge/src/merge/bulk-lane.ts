@@ -1,0 +1,154 @@
+import { reasonOf } from '@tidegate/nodes/node';
+import { FrameError, blocks as blocksBody, decodeBody } from '@tidegate/nodes/sync';
+
+import type { MergeOutcome, MergeRecord } from '../store/store.ts';
+import { blockUnit, poisoned, type BlockUnit } from './block-unit.ts';
+import type { MergerParts } from './merger.ts';
+import { isBadRecord, type Opener, type SentFrame } from './opener.ts';
+import { Receipts } from './receipts.ts';
+import { TransactionSizer } from './transaction-sizer.ts';
+
+/** Length of a transaction, and of the work that prepares one, ms: what an alert may have to wait for. */
+const TRANSACTION_MS = 10;
+const PREPARE_MS = 5;
+
+/** Records of a block from `done` to `to`, in the transaction under way. */
+interface Slice {
+  unit: BlockUnit;
+  to: number;
+}
+
+/** Commits blocks in short transactions and acknowledges each when its last record is in. */
+export class BulkLane {
+  private readonly parts: MergerParts;
+  private readonly opener: Opener;
+  private readonly sizer = new TransactionSizer(TRANSACTION_MS);
+  private pending: BlockUnit[] = [];
+
+  constructor(parts: MergerParts, opener: Opener) {
+    this.parts = parts;
+    this.opener = opener;
+  }
+
+  /** One transaction; false when there was nothing to do. */
+  async step(): Promise<boolean> {
+    await this.prepare();
+    if (this.pending.length === 0) return false;
+    const { slices, records } = this.take();
+    const { clock } = this.parts;
+    const started = clock.monotonic();
+    let outcome: MergeOutcome;
+    try {
+      outcome = await this.merge(records, slices);
+    } catch (error) {
+      this.pending = [];
+      throw error;
+    }
+    this.sizer.measured(records.length, clock.monotonic() - started);
+    const finished = slices.map(({ unit }) => unit).filter((unit) => unit.done === unit.records.length);
+    this.pending = this.pending.slice(finished.length);
+    this.acknowledge(finished);
+    this.tell(slices, outcome);
+    return true;
+  }
+
+  /** Opens frames until there is enough for a transaction or the time for it is over. */
+  private async prepare(): Promise<void> {
+    const { clock, intake } = this.parts;
+    const until = clock.monotonic() + PREPARE_MS;
+    let records = this.pending.reduce((sum, unit) => sum + unit.records.length - unit.done + 1, 0);
+    while (records < this.sizer.records && clock.monotonic() < until) {
+      const arrival = intake.takeBulk();
+      if (arrival === undefined) return;
+      const opened = await this.opener.open(arrival);
+      if (opened === undefined) continue;
+      for (const unit of this.opener.read(opened.sender, () => unitsOf(opened)) ?? []) {
+        this.pending.push(unit);
+        records += unit.records.length + 1;
+      }
+    }
+  }
+
+  /** The next transaction: all slices but the last are up to the end of their block, and only the last may not be. */
+  private take(): { slices: Slice[]; records: MergeRecord[] } {
+    const slices: Slice[] = [];
+    const records: MergeRecord[] = [];
+    for (const unit of this.pending) {
+      const room = this.sizer.records - records.length;
+      if (room <= 0) break;
+      const to = Math.min(unit.records.length, unit.done + room);
+      for (let i = unit.done; i < to; i++) records.push(unit.records[i]);
+      if (to === unit.records.length) records.push(unit.end);
+      slices.push({ unit, to });
+    }
+    records.push(...this.opener.signsOfLife(new Set(slices.map(({ unit }) => unit.sender))));
+    return { slices, records };
+  }
+
+  private async merge(records: readonly MergeRecord[], slices: readonly Slice[]): Promise<MergeOutcome> {
+    const { store, clock } = this.parts;
+    try {
+      const outcome = await store.merge(records, clock.now());
+      for (const { unit, to } of slices) unit.done = to;
+      return outcome;
+    } catch (error) {
+      if (!isBadRecord(error)) throw error;
+    }
+    // A block that the database cannot hold must not keep the others out.
+    const total: MergeOutcome = { inserted: 0, duplicates: 0, forks: 0 };
+    for (const { unit } of slices) {
+      const outcome = await this.mergeAlone(unit);
+      total.inserted += outcome.inserted;
+      total.duplicates += outcome.duplicates;
+      total.forks += outcome.forks;
+    }
+    return total;
+  }
+
+  private async mergeAlone(unit: BlockUnit): Promise<MergeOutcome> {
+    const { store, clock, refusals } = this.parts;
+    const rest = unit.records.slice(unit.done);
+    unit.done = unit.records.length;
+    try {
+      return await store.merge([...rest, unit.end], clock.now());
+    } catch (error) {
+      if (!isBadRecord(error)) throw error;
+      unit.end = poisoned(unit.end, reasonOf(error));
+    }
+    try {
+      return await store.merge([unit.end], clock.now());
+    } catch (error) {
+      if (!isBadRecord(error)) throw error;
+      // Not even that: it is answered as poison, and all that stays is the count.
+      refusals.count(unit.sender.label, reasonOf(error));
+      return { inserted: 0, duplicates: 0, forks: 0 };
+    }
+  }
+
+  private acknowledge(finished: readonly BlockUnit[]): void {
+    const receipts = new Receipts(this.parts.replies);
+    for (const { sender, end } of finished) {
+      if (end.kind === 'receipt') receipts.block(sender, end.stream, end.number);
+      else {
+        receipts.poison(sender, end.stream, end.number, end.reason);
+        this.parts.refusals.count(sender.label, `block ${end.number} of ${end.stream}: ${end.reason}`);
+      }
+    }
+    receipts.send();
+  }
+
+  private tell(slices: readonly Slice[], { inserted, forks }: MergeOutcome): void {
+    const { changed } = this.parts;
+    for (const { unit } of slices) {
+      const { label } = unit.sender;
+      if (inserted > 0) changed(unit.records[0]?.kind === 'catalogue' ? 'series' : 'parts', label);
+      if (forks > 0 || unit.end.kind === 'poison') changed('gateways', label);
+    }
+  }
+}
+
+function unitsOf({ header, body, sender }: SentFrame): BlockUnit[] {
+  const { stream } = header;
+  if (stream === undefined) throw new FrameError('malformed', 'a frame of blocks without a stream in its header');
+  return decodeBody(blocksBody, body).blocks.map((block) => blockUnit(sender, stream, block.number, block.body));
+}

@@ -1,0 +1,89 @@
+import { reasonOf, type Clock } from '@tidegate/nodes/node';
+import type { FrameCodec } from '@tidegate/nodes/sync';
+
+import type { ChangeEvent } from '../api/contract.ts';
+import { labelOf } from '../gateway-label.ts';
+import type { Store } from '../store/store.ts';
+import { AlertLane } from './alert-lane.ts';
+import { BulkLane } from './bulk-lane.ts';
+import { Greeter } from './greeter.ts';
+import type { Arrival, Intake } from './intake.ts';
+import { Opener, isRefusal } from './opener.ts';
+import type { Refusals } from './refusals.ts';
+import type { Replies } from './replies.ts';
+
+/** Urgent frames that are taken at once. */
+const URGENT_FRAMES = 64;
+
+export interface MergerParts {
+  store: Store;
+  codec: FrameCodec;
+  clock: Clock;
+  intake: Intake;
+  replies: Replies;
+  refusals: Refusals;
+  /** Called after the commit that it tells of. */
+  changed: (kind: ChangeEvent['kind'], gateway: string) => void;
+}
+
+/**
+ * Takes frames from the intake into the store, a transaction at a time, and acknowledges what is committed. Holds
+ * nothing that a second merger beside it would have to know.
+ */
+export class Merger {
+  private readonly parts: MergerParts;
+  private readonly opener: Opener;
+  private readonly greeter: Greeter;
+  private readonly alerts: AlertLane;
+  private readonly bulk: BulkLane;
+
+  constructor(parts: MergerParts) {
+    const { store, codec, clock, refusals, replies } = parts;
+    this.parts = parts;
+    this.opener = new Opener(store, codec, clock, refusals);
+    this.greeter = new Greeter(store, codec, clock, replies, this.opener);
+    this.alerts = new AlertLane(parts, this.opener);
+    this.bulk = new BulkLane(parts, this.opener);
+  }
+
+  /**
+   * Does what is most urgent, at most one transaction of bulk. False when there was nothing to do. Rejects with
+   * `store-unavailable`; what it had taken by then is dropped unacknowledged and will be sent again.
+   */
+  async step(): Promise<boolean> {
+    const urgent = this.parts.intake.takeUrgent(URGENT_FRAMES);
+    if (urgent.length === 0) return this.bulk.step();
+    if (urgent[0].address.type === 'alert') await this.alerts.merge(urgent);
+    else for (const arrival of urgent) await this.control(arrival);
+    return true;
+  }
+
+  /** Sends a gateway the documents that it has not confirmed. */
+  sendDocuments(gatewayId: number): Promise<void> {
+    return this.greeter.sendDocuments(gatewayId);
+  }
+
+  private async control(arrival: Arrival): Promise<void> {
+    if (arrival.address.type === 'hello') return this.hello(arrival);
+    const opened = await this.opener.open(arrival);
+    if (opened === undefined) return;
+    try {
+      if (await this.greeter.applied(opened)) this.parts.changed('state', opened.sender.label);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      this.parts.refusals.count(opened.sender.label, reasonOf(error));
+    }
+  }
+
+  private async hello(arrival: Arrival): Promise<void> {
+    const { store, refusals, changed } = this.parts;
+    try {
+      changed('gateways', (await this.greeter.hello(arrival)).label);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      const { tenant, gateway: name } = arrival.address;
+      const known = await store.gateway(tenant, name);
+      refusals.count(known === undefined ? undefined : labelOf(known), reasonOf(error));
+    }
+  }
+}

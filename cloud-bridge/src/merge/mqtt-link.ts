@@ -1,0 +1,97 @@
+import { randomBytes } from 'node:crypto';
+
+import { reasonOf } from '@tidegate/nodes/node';
+import { parseTopic, type Address } from '@tidegate/nodes/sync';
+import { connect, type MqttClient } from 'mqtt';
+
+import type { WorkerSettings } from './worker-messages.ts';
+
+/** Alerts come on a connection of their own: on a shared one they would stand behind all bulk that is under way. */
+const LANES = [
+  { name: 'alerts', filters: ['tide/v1/+/+/up/alert'], qos: 1 },
+  {
+    name: 'bulk',
+    filters: ['tide/v1/+/+/up/hello', 'tide/v1/+/+/up/state', 'tide/v1/+/+/up/live', 'tide/v1/+/+/up/fill'],
+    qos: 0,
+  },
+] as const;
+
+export interface LinkEvents {
+  arrived: (address: Address, bytes: Uint8Array) => void;
+  /** Both connections are subscribed. */
+  ready: () => void;
+}
+
+/** The merge worker's way to the broker: an ordinary MQTT client, twice. Reconnects by itself. */
+export class MqttLink {
+  private readonly broker: WorkerSettings['broker'];
+  private readonly events: LinkEvents;
+  private readonly troubles = new Map<string, string>();
+  private clients: MqttClient[] = [];
+
+  constructor(broker: WorkerSettings['broker'], events: LinkEvents) {
+    this.broker = broker;
+    this.events = events;
+  }
+
+  start(): void {
+    for (const { name } of LANES) this.troubles.set(name, 'not connected yet');
+    this.clients = LANES.map((lane) => this.open(lane));
+  }
+
+  /** What keeps the link from working, in words. */
+  problems(): string[] {
+    return [...new Set(this.troubles.values())].map(
+      (trouble) => `broker ${withoutSecrets(this.broker.url)}: ${trouble}`,
+    );
+  }
+
+  /** Sends a frame; without a connection it is dropped, and its gateway will ask again. */
+  publish(topic: string, frame: Uint8Array, important: boolean): void {
+    const client = this.clients.find(({ connected }) => connected);
+    client?.publish(topic, Buffer.from(frame), { qos: important ? 1 : 0 });
+  }
+
+  async stop(): Promise<void> {
+    const clients = this.clients;
+    this.clients = [];
+    await Promise.all(clients.map((client) => client.endAsync(true)));
+  }
+
+  private open({ name, filters, qos }: (typeof LANES)[number]): MqttClient {
+    const { url, username, password } = this.broker;
+    const client = connect(url, {
+      ...(username === undefined ? {} : { username }),
+      ...(password === undefined ? {} : { password }),
+      clientId: `tidegate-cloud-${name}-${randomBytes(6).toString('hex')}`,
+      clean: true,
+      keepalive: 30,
+      reconnectPeriod: 1000 + Math.floor(Math.random() * 1000),
+      resubscribe: false,
+      queueQoSZero: false,
+    });
+    client.on('message', (topic, payload) => {
+      const address = parseTopic(topic);
+      if (address?.direction === 'up') this.events.arrived(address, payload);
+    });
+    client.on('connect', () => {
+      client.subscribe([...filters], { qos }, (error, grants) => {
+        const refused = grants?.some((grant) => grant.qos === 128);
+        if (error !== null && error !== undefined) this.troubles.set(name, reasonOf(error));
+        else if (refused === true) this.troubles.set(name, `refuses a subscription to ${filters.join(', ')}`);
+        else this.troubles.delete(name);
+        if (this.troubles.size === 0) this.events.ready();
+      });
+    });
+    client.on('close', () => {
+      if (!this.troubles.has(name)) this.troubles.set(name, 'the connection is lost');
+    });
+    client.on('error', (error) => this.troubles.set(name, reasonOf(error)));
+    return client;
+  }
+}
+
+function withoutSecrets(url: string): string {
+  const { protocol, host } = new URL(url);
+  return `${protocol}//${host}`;
+}

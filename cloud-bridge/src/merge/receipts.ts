@@ -1,0 +1,72 @@
+import type { Sender } from './opener.ts';
+import type { Replies } from './replies.ts';
+
+interface Account {
+  sender: Sender;
+  blocks: Map<string, number[]>;
+  alerts: [string, number][];
+  poison: { stream: string; number: number; reason: string }[];
+}
+
+/** Entries of one acknowledgement. */
+const MOST = 4096;
+
+/** Gathers what one transaction committed, into one acknowledgement for each gateway. */
+export class Receipts {
+  private readonly replies: Replies;
+  private readonly accounts = new Map<string, Account>();
+
+  constructor(replies: Replies) {
+    this.replies = replies;
+  }
+
+  block(sender: Sender, stream: string, number: number): void {
+    const { blocks } = this.account(sender);
+    const numbers = blocks.get(stream);
+    if (numbers === undefined) blocks.set(stream, [number]);
+    else numbers.push(number);
+  }
+
+  alert(sender: Sender, id: string, revision: number): void {
+    this.account(sender).alerts.push([id, revision]);
+  }
+
+  poison(sender: Sender, stream: string, number: number, reason: string): void {
+    this.account(sender).poison.push({ stream, number, reason });
+  }
+
+  send(): void {
+    for (const { sender, blocks, alerts, poison } of this.accounts.values()) {
+      const streams = Object.fromEntries(
+        [...blocks].map(([stream, numbers]) => [stream, rangesOf(numbers).slice(0, MOST)]),
+      );
+      for (let from = 0; from === 0 || from < alerts.length; from += MOST) {
+        const some = alerts.slice(from, from + MOST);
+        if (blocks.size > 0 || some.length > 0) this.replies.acknowledge(sender, { streams, alerts: some });
+      }
+      for (const { stream, number, reason } of poison)
+        this.replies.refuse(sender, { code: 'poison', reason, stream, blocks: [[number, number]] });
+    }
+  }
+
+  private account(sender: Sender): Account {
+    const name = `${sender.gatewayId}/${sender.incarnationId}`;
+    let account = this.accounts.get(name);
+    if (account === undefined) {
+      account = { sender, blocks: new Map(), alerts: [], poison: [] };
+      this.accounts.set(name, account);
+    }
+    return account;
+  }
+}
+
+/** Inclusive ranges, ascending, not touching, of numbers in any order and with repetitions. */
+export function rangesOf(numbers: readonly number[]): [number, number][] {
+  const ranges: [number, number][] = [];
+  for (const number of numbers.toSorted((a, b) => a - b)) {
+    const last = ranges.at(-1);
+    if (last !== undefined && number <= last[1] + 1) last[1] = Math.max(last[1], number);
+    else ranges.push([number, number]);
+  }
+  return ranges;
+}

@@ -1,0 +1,33 @@
+import type { Identity } from '@tidegate/nodes/sync';
+
+import type { ChangeEvent } from '../api/contract.ts';
+import type { Refusal } from './refusals.ts';
+
+/** What a merge worker is started with. */
+export interface WorkerSettings {
+  databaseFile: string;
+  identity: Identity;
+  broker: { url: string; username?: string; password?: string };
+}
+
+/** From the main thread to the worker. */
+export type ToWorker =
+  /** Documents of a gateway were written. */
+  { kind: 'documents'; gatewayId: number } | { kind: 'stop' };
+
+/** What a worker is doing, for /healthz. */
+export interface WorkerReport {
+  /** What is wrong at the moment, in words; empty when all is well. */
+  problems: string[];
+  /** Frames dropped because the queue before the database was full, since the start. */
+  dropped: number;
+  strangers: Refusal;
+}
+
+/** From the worker to the main thread. */
+export type FromWorker =
+  /** Connected to the broker and subscribed, for the first time. */
+  | { kind: 'ready' }
+  | { kind: 'changed'; change: ChangeEvent }
+  | { kind: 'refused'; refused: Record<string, Refusal> }
+  | { kind: 'report'; report: WorkerReport };
