@@ -162,6 +162,26 @@ describe('summarizer', () => {
     );
   });
 
+  it('does not save a series behind the back of a close that then fails', async () => {
+    const world = new World();
+    await world.start();
+    const script: Step[] = [
+      { do: 'read', series: 1, minute: 0, value: 1 },
+      { do: 'advance', seconds: 63 },
+      { do: 'hold' },
+      { do: 'close' },
+      { do: 'read', series: 1, minute: 1, value: 2 },
+      { do: 'save' },
+      { do: 'settle', happens: false },
+      { do: 'settle', happens: true },
+      { do: 'crash', done: 0 },
+    ];
+    for (const step of script) await world.step(step);
+    await world.quiet();
+    await world.summarizer.closeAll();
+    assert.deepEqual(folded(world.disk), truth(world.journal));
+  });
+
   it('says what it closed only after the commit, and once', async () => {
     const world = new World();
     await world.start();
