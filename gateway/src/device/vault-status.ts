@@ -1,4 +1,5 @@
 import { readGrants } from '@tidegate/nodes/privacy';
+import { bridgeOf, loadEnrolment, statusText } from '@tidegate/nodes/sync';
 import type { Vault } from '@tidegate/nodes/vault';
 
 import type { GatewayStatus } from '../control/status.ts';
@@ -9,6 +10,8 @@ export async function vaultStatus(
 ): Promise<Pick<GatewayStatus, 'vault' | 'bridge' | 'enrolled' | 'grants'>> {
   const stats = await vault.stats();
   const grants = await readGrants(vault);
+  const bridge = await bridgeOf(vault)?.status();
+  const enrolment = await loadEnrolment(vault);
   return {
     vault: {
       directory: vault.directory,
@@ -23,8 +26,18 @@ export async function vaultStatus(
       commitP50Ms: stats.commitP50Ms,
       commitP99Ms: stats.commitP99Ms,
     },
-    bridge: null,
-    enrolled: null,
+    bridge:
+      bridge === undefined
+        ? null
+        : {
+            state: bridge.state,
+            text: statusText(bridge, (time) => new Date(time).toTimeString().slice(0, 5)),
+            since: bridge.since,
+          },
+    enrolled:
+      enrolment === undefined
+        ? null
+        : { tenant: enrolment.tenant, gateway: enrolment.gateway, broker: enrolment.broker ?? null },
     grants: grants.list.map(({ series, purpose, since }) => ({ series, purpose, since })),
   };
 }

@@ -6,7 +6,7 @@ import type { GatewayHost } from '@tidegate/nodes/node';
 import RED from 'node-red';
 
 import { listenError } from '../listen-error.ts';
-import { type LogMessage, logLine } from './log-line.ts';
+import { isWorthALine, type LogMessage, logLine } from './log-line.ts';
 
 export interface EditorOptions {
   /** Name of the gateway, shown in the editor's title. */
@@ -108,7 +108,8 @@ export class Editor {
       telemetry: { enabled: false, updateNotification: false },
       editorTheme: {
         tours: false,
-        projects: { enabled: false },
+        // Projects are off by default; saying so would be logged at each start.
+        projects: {},
         page: { title: `Tidegate: ${name}` },
         header: { title: `Tidegate: ${name}` },
       },
@@ -117,7 +118,9 @@ export class Editor {
           level: 'warn',
           metrics: false,
           audit: false,
-          handler: () => (message: LogMessage) => log(logLine(message)),
+          handler: () => (message: LogMessage) => {
+            if (isWorthALine(message)) log(logLine(message));
+          },
         },
       },
       tidegate,

@@ -15,6 +15,11 @@ export function logLine({ level, msg, type, name, id }: LogMessage): string {
   return `editor: ${LEVELS[level] ?? level}: ${node}${textOf(msg)}`.replaceAll(/\s*\n\s*/g, ' ').slice(0, 2_000);
 }
 
+/** Whether a message tells anybody something: rulers do not, nor that a gateway without node credentials has none. */
+export function isWorthALine({ msg }: LogMessage): boolean {
+  return typeof msg !== 'string' || !/^(-+|Encrypted credentials not found)$/.test(msg);
+}
+
 function textOf(msg: unknown): string {
   if (typeof msg === 'string') return msg;
   if (msg instanceof Error) return msg.message;
