@@ -91,6 +91,6 @@ export function counter(db: Sqlite, name: string): number {
 
 export function addToCounter(db: Sqlite, name: string, amount: number): void {
   db.prepare(
-    'INSERT INTO counters (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = value + ?2',
+    'INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value',
   ).run(name, amount);
 }
