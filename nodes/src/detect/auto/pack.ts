@@ -8,7 +8,7 @@ const exactly = (length: number) => z.instanceof(Float64Array).refine((values) =
 const atMost = (length: number) => z.instanceof(Float64Array).refine((values) => values.length <= length);
 
 const rarity: z.ZodType<Rarity> = z.object({
-  bins: exactly(BINS),
+  bins: z.instanceof(Float32Array).refine((bins) => bins.length === BINS),
   total: amount,
   blockStart: amount,
   blockMax: amount,

@@ -6,7 +6,7 @@
  */
 export interface Rarity {
   /** Number of past blocks by their largest surprise, in bins of `BIN`; weights shrink as blocks age. */
-  bins: Float64Array;
+  bins: Float32Array;
   total: number;
   /** Start of the block under way, seconds; its largest surprise so far. */
   blockStart: number;
@@ -40,7 +40,7 @@ const MEMORY_SECONDS = 30 * 86_400;
 
 export function emptyRarity(): Rarity {
   const rarity: Rarity = {
-    bins: new Float64Array(BINS),
+    bins: new Float32Array(BINS),
     total: 0,
     blockStart: 0,
     blockMax: -1,
