@@ -73,9 +73,8 @@ export class SqliteCheckpoints {
 
   /** Lowest watermark of all consumers, `head` when there are none. */
   replayFrom(head: number): number {
-    let lowest = head;
-    for (const from of this.consumers().values()) lowest = Math.min(lowest, from);
-    return lowest;
+    const watermarks = [...this.consumers().values()];
+    return watermarks.length === 0 ? head : Math.min(...watermarks);
   }
 
   /** Low-watermark of each consumer; a damaged one reads everything again, since states skip what they include. */

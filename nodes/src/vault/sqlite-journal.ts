@@ -133,11 +133,9 @@ export class SqliteJournal {
   }
 
   private keepHead(): void {
-    this.store.db
-      .prepare(
-        "INSERT INTO counters (name, value) VALUES ('head', ?1) ON CONFLICT (name) DO UPDATE SET value = max(value, ?1)",
-      )
-      .run(this.head);
+    const keep =
+      "INSERT INTO counters (name, value) VALUES ('head', ?) ON CONFLICT (name) DO UPDATE SET value = max(value, ?)";
+    this.store.db.prepare(keep).run(this.head, this.head);
   }
 
   private unstage(): void {
