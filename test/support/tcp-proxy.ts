@@ -7,8 +7,9 @@ export class TcpProxy {
   private readonly server: net.Server;
   private readonly sockets = new Set<net.Socket>();
   private up = true;
-  /** Called with every chunk that a client sends towards the target. */
-  capture: ((chunk: Buffer) => void) | undefined;
+  private connections = 0;
+  /** Called with every chunk that a client sends towards the target, and the number of its connection. */
+  capture: ((connection: number, chunk: Buffer) => void) | undefined;
 
   private constructor(target: number) {
     this.target = target;
@@ -47,6 +48,7 @@ export class TcpProxy {
       client.destroy();
       return;
     }
+    const connection = ++this.connections;
     const upstream = net.connect(this.target, '127.0.0.1');
     for (const [socket, other] of [
       [client, upstream],
@@ -60,7 +62,7 @@ export class TcpProxy {
       // A cut link resets connections; the close that follows is all there is to do.
       socket.on('error', () => other.destroy());
     }
-    client.on('data', (chunk: Buffer) => this.capture?.(chunk));
+    client.on('data', (chunk: Buffer) => this.capture?.(connection, chunk));
     client.pipe(upstream);
     upstream.pipe(client);
   }

@@ -1,0 +1,123 @@
+/**
+ * Durable QoS 1 readings a second through the shipped flow (broker -> vault -> detect -> summarize -> bridge), beside the
+ * flow that people wire by hand (mosquitto -> mqtt in -> function -> sqlite) and beside aedes with nothing behind it.
+ * One reading for each PUBLISH, 100 clients, 20 in flight each. Ours and aedes count what was acknowledged; the stock flow,
+ * whose broker acknowledges before anything is stored, is offered more than it can take and its rows are counted.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import Database from 'better-sqlite3';
+import { freePort } from '../test/support/ports.ts';
+import { Program } from '../test/support/process.ts';
+import type { LoadOptions } from './support/load-worker.ts';
+import { requirePeers, startMosquitto, startStockFlow } from './support/peers.ts';
+import type { Report } from './support/report.ts';
+import { startBareGateway } from './support/gateway.ts';
+
+const SECONDS = 10;
+const LOAD: Omit<LoadOptions, 'port'> = {
+  clients: 100,
+  inFlight: 20,
+  seriesPerClient: 10,
+  warmUpSeconds: 3,
+  seconds: SECONDS,
+  noise: 0.2,
+};
+/** More than the stock flow stores on any machine we know, little enough to leave it the processor. */
+const STOCK_OFFERED_PER_S = 6_000;
+
+interface LoadResult {
+  acknowledged: number;
+  perSecond: number;
+}
+
+export async function run(progress: (text: string) => void): Promise<Report> {
+  const directory = mkdtempSync(path.join(os.tmpdir(), 'tidegate-bench-'));
+  try {
+    progress('bare aedes');
+    const aedes = await measureAedes();
+    progress('stock flow');
+    const stock = await measureStock(directory, progress);
+    progress('tidegate, shipped flow, noise 0.2');
+    const quiet = await measureTidegate(path.join(directory, 'quiet'), 0.2);
+    progress('tidegate, shipped flow, noise 1');
+    const noisy = await measureTidegate(path.join(directory, 'noisy'), 1);
+    return {
+      figures: {
+        tidegate_per_s: quiet.perSecond,
+        tidegate_noise_1_per_s: noisy.perSecond,
+        stock_per_s: stock,
+        aedes_per_s: aedes,
+        ratio_stock: quiet.perSecond / stock,
+        ratio_aedes: quiet.perSecond / aedes,
+        flowed_share: quiet.flowedShare,
+      },
+      goals: { ratio_stock: { min: 20 } },
+      notes: [
+        `${LOAD.clients} clients, ${LOAD.inFlight} in flight, ${LOAD.clients * LOAD.seriesPerClient} series, ${SECONDS} s each, load generator on the same machine`,
+        'flowed_share: part of the readings in the vault that detection and summaries had taken in 5 s after the load ended',
+      ],
+    };
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function load(options: Partial<LoadOptions> & { port: number }): Promise<LoadResult> {
+  const program = Program.node('load', 'bench/support/load-worker.ts', [JSON.stringify({ ...LOAD, ...options })]);
+  const result = await program.json<LoadResult>();
+  await program.ended();
+  return result;
+}
+
+async function measureAedes(): Promise<number> {
+  const broker = Program.node('aedes', 'bench/support/bare-aedes-worker.ts');
+  try {
+    const { port } = await broker.json<{ port: number }>();
+    return (await load({ port })).perSecond;
+  } finally {
+    await broker.stop();
+  }
+}
+
+async function measureStock(directory: string, progress: (text: string) => void): Promise<number> {
+  const peers = requirePeers(progress);
+  const mosquitto = await startMosquitto(peers.mosquitto, directory);
+  const flow = await startStockFlow(directory, mosquitto.port, peers.sqliteNode);
+  try {
+    const publishing = load({ port: mosquitto.port, rate: STOCK_OFFERED_PER_S });
+    await sleep(LOAD.warmUpSeconds * 1000);
+    const database = new Database(flow.database, { readonly: true, timeout: 10_000 });
+    const rows = (): number =>
+      (database.prepare('SELECT max(rowid) AS n FROM readings').get() as { n: number | null }).n ?? 0;
+    const before = rows();
+    const start = performance.now();
+    await sleep(SECONDS * 1000 - 500);
+    const perSecond = ((rows() - before) * 1000) / (performance.now() - start);
+    database.close();
+    const { perSecond: offered } = await publishing;
+    if (perSecond < 10) throw new Error(`the stock flow stored ${perSecond} rows a second:\n${flow.program.output()}`);
+    if (offered < perSecond * 1.2)
+      throw new Error(`the stock flow took all of the ${offered} messages a second that it was offered`);
+    return perSecond;
+  } finally {
+    await flow.program.stop();
+    await mosquitto.program.stop();
+  }
+}
+
+async function measureTidegate(directory: string, noise: number): Promise<LoadResult & { flowedShare: number }> {
+  const gateway = await startBareGateway(directory, await freePort());
+  try {
+    const result = await load({ port: gateway.mqttPort, noise });
+    await sleep(5_000);
+    const { readings, flowed } = await gateway.stop();
+    if (readings < result.acknowledged)
+      throw new Error(`${result.acknowledged} readings were acknowledged, the vault holds ${readings}`);
+    return { ...result, flowedShare: flowed / readings };
+  } finally {
+    await gateway.program.stop();
+  }
+}
