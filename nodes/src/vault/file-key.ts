@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fstatSync, fsyncSync, openSync, readSync, realpathSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, fsyncSync, openSync, readSync, realpathSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { TideError, reasonOf } from '../node/errors.ts';
-import { syncDirectory } from './file-header.ts';
+import { HEADER_FILE, syncDirectory } from './file-header.ts';
 import { MIN_PASSPHRASE } from './keys.ts';
 import type { KeyReference } from './vault.ts';
 
@@ -48,6 +48,22 @@ export function createKeyFile(file: string): void {
   syncDirectory(path.dirname(file));
 }
 
+/**
+ * Makes the key file of a vault that is about to be made; true when it did. A vault that is there already has its key
+ * somewhere else than here, so that nothing is made for it.
+ */
+export function ensureKeyFile(file: string, vaultDirectory: string): boolean {
+  if (existsSync(file)) return false;
+  if (isInside(path.resolve(file), path.resolve(vaultDirectory))) throw insideVault(`key file ${file}`, vaultDirectory);
+  if (existsSync(path.join(vaultDirectory, HEADER_FILE)))
+    throw new TideError(
+      'no-key',
+      `key file ${file} is missing, and the vault in ${vaultDirectory} was made with it: put it back from your copy`,
+    );
+  createKeyFile(file);
+  return true;
+}
+
 function readReference(key: KeyReference, vaultDirectory: string): string {
   if ('env' in key) {
     const secret = process.env[key.env];
@@ -80,10 +96,7 @@ function readSecretFile(file: string, what: string, vaultDirectory: string | und
     const stat = fstatSync(fd);
     if (!stat.isFile()) throw new TideError('no-key', `${what} is not a file`);
     if (vaultDirectory !== undefined && isInside(realpathSync(file), vaultDirectory))
-      throw new TideError(
-        'key-inside-vault',
-        `${what} lies inside the vault's directory ${vaultDirectory}; a copy of the one would carry the other: move it elsewhere`,
-      );
+      throw insideVault(what, vaultDirectory);
     const others = stat.mode & 0o077;
     if (others !== 0 && vaultDirectory !== undefined && process.platform !== 'win32')
       throw new TideError(
@@ -97,6 +110,13 @@ function readSecretFile(file: string, what: string, vaultDirectory: string | und
   } finally {
     closeSync(fd);
   }
+}
+
+function insideVault(what: string, vaultDirectory: string): TideError {
+  return new TideError(
+    'key-inside-vault',
+    `${what} lies inside the vault's directory ${vaultDirectory}; a copy of the one would carry the other: choose another place`,
+  );
 }
 
 function isInside(file: string, directory: string): boolean {
