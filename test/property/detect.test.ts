@@ -9,7 +9,7 @@ import {
   quantileOf,
   valuesOf,
 } from '../../nodes/src/detect/auto/sorted-window.ts';
-import { decadesOf, emptyRarity, learn, surpriseAt } from '../../nodes/src/detect/auto/rarity.ts';
+import { decadesOf, emptyRarity, learn } from '../../nodes/src/detect/auto/rarity.ts';
 import { detectionCodec } from '../../nodes/src/detect/state-codec.ts';
 
 const PLAN = new DetectionPlan(
@@ -137,7 +137,7 @@ describe('the sorted window', () => {
 });
 
 describe('rarity', () => {
-  it('is finite, grows with the surprise, and is undone by its inverse', () => {
+  it('is finite and grows with the surprise', () => {
     fc.assert(
       fc.property(fc.array(fc.double({ min: 0, max: 40, noNaN: true }), { maxLength: 200 }), (surprises) => {
         const rarity = emptyRarity();
@@ -148,7 +148,6 @@ describe('rarity', () => {
           assert.ok(Number.isFinite(decades) && decades >= last, `${surprise}: ${decades} after ${last}`);
           last = decades;
         }
-        assert.ok(Math.abs(decadesOf(rarity, surpriseAt(rarity, 2, 60, 4), 60, 4) - 2) < 1e-9);
       }),
       { numRuns: 200 },
     );

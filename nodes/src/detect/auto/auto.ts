@@ -2,8 +2,8 @@ import type { Reading } from '../../reading/reading.ts';
 import { CALM, type Detector, type Verdict } from '../detector.ts';
 import { learnSlow } from './slow-measures.ts';
 import { explain } from './explain.ts';
-import { decadesOf, learn, surpriseAt, type Rarity } from './rarity.ts';
-import { IQR_GAUSS, LEARN_BEYOND, MEASURES, scaleFloor, SHORT_SPAN, type Measure } from './scale.ts';
+import { decadesOf, learn } from './rarity.ts';
+import { IQR_GAUSS, MEASURES, scaleFloor, SHORT_SPAN, type Measure } from './scale.ts';
 import { emptyState, SHORT_SIZE, type AutoState } from './state.ts';
 import { insert, quantileOf } from './sorted-window.ts';
 
@@ -24,8 +24,8 @@ const CALM_SECONDS = 600;
 const CALM_INTERVALS = 12;
 /** Once open it stays open down to half a decade under what opened it. */
 const STAY_OPEN = -0.5;
-/** After an alarm a new one must be rarer than it; this fades by so many decades in a second (four in a day). */
-const FADE = 4 / 86_400;
+/** After an alarm a new one must be rarer than it; this fades by so many decades in a second: what comes again after an hour is told again. */
+const FADE = 4 / 3600;
 /** A peak beyond this many decades is not remembered as higher: one enormous event must not hide the next. */
 const HIGHEST_PEAK = 4;
 /** What has come at least four times in three days is a habit of the series (a machine that starts twice a day) and no news. */
@@ -78,8 +78,11 @@ export class AutoDetector implements Detector<AutoState> {
         decades = jumped;
         measure = 'jump';
       }
-      this.learnQuick(state.spike, spike, time, block);
-      this.learnQuick(state.jump, jump, time, block);
+      // One event is learnt as one block, however long it lasts: its repetition is to be told again.
+      if (time >= state.until || time - state.episodes[state.episode] < block || decades - this.threshold < STAY_OPEN) {
+        learn(state.spike, spike, time, block);
+        learn(state.jump, jump, time, block);
+      }
     }
     const before = state.value;
     advance(state, value, step, time);
@@ -90,11 +93,6 @@ export class AutoDetector implements Detector<AutoState> {
     if (decades - this.threshold >= STAY_OPEN)
       this.hold(state, reading, decades - this.threshold, measure, before, time);
     return this.verdict(state, decades - this.threshold, time);
-  }
-
-  private learnQuick(rarity: Rarity, surprise: number, time: number, block: number): void {
-    const most = surpriseAt(rarity, this.threshold, block, MEASURES) + LEARN_BEYOND;
-    learn(rarity, surprise < most ? surprise : most, time, block);
   }
 
   /** Opens an alarm, or keeps an open one open. */

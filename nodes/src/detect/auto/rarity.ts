@@ -33,6 +33,11 @@ const PRIOR_EXCESS = 0.18;
 const LEAST_EXCESS = 0.08;
 /** A tail never begins under this ratio (three times the scale), whatever was seen. */
 const LEAST_QUANTILE = Math.log(3);
+/**
+ * A surprise is learnt as at most the quantile plus this many excesses: of an exponential tail only 0.25 % lie beyond, so
+ * what does is an event, and one event must not blind the measure. A tail that has grown is still followed.
+ */
+const LEARN_EXCESSES = 6;
 /** One false alarm in this time, seconds (30 days), over all measures of a series together. */
 export const FALSE_ALARM_SECONDS = 30 * 86_400;
 /** The past fades over this time, seconds (30 days): a season's change is learnt, a week's holiday not forgotten. */
@@ -71,12 +76,6 @@ export function decadesOf(rarity: Rarity, surprise: number, perSeconds: number, 
   return atQuantile + ((surprise - quantile) / excess) * Math.LOG10E;
 }
 
-/** The surprise that is just as rare as one in `FALSE_ALARM_SECONDS`. */
-export function surpriseAt(rarity: Rarity, decades: number, perSeconds: number, measures: number): number {
-  const atQuantile = Math.log10(perSeconds / (rarity.part * measures * FALSE_ALARM_SECONDS));
-  return rarity.quantile + Math.max(0, (decades - atQuantile) / Math.LOG10E) * rarity.excess;
-}
-
 /** Learns a surprise at `time` (seconds); it counts once the block of `perSeconds` is over. */
 export function learn(rarity: Rarity, surprise: number, time: number, perSeconds: number): void {
   if (time - rarity.blockStart >= perSeconds) {
@@ -89,7 +88,9 @@ export function learn(rarity: Rarity, surprise: number, time: number, perSeconds
     rarity.blockStart = time;
     rarity.blockMax = -1;
   }
-  if (surprise > rarity.blockMax) rarity.blockMax = surprise;
+  const most = rarity.quantile + LEARN_EXCESSES * rarity.excess;
+  const learnt = surprise < most ? surprise : most;
+  if (learnt > rarity.blockMax) rarity.blockMax = learnt;
 }
 
 function add(rarity: Rarity, bin: number, weight: number): void {

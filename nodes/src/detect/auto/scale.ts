@@ -10,8 +10,6 @@ export type Measure = 'spike' | 'jump' | 'level' | 'spread';
 export const SHORT_SPAN = 600;
 /** Interquartile range of a Gaussian, in standard deviations. */
 export const IQR_GAUSS = 1.349;
-/** What is learnt of a surprise goes at most to twice the ratio that raises the alarm, so that one event cannot blind the measure. */
-export const LEARN_BEYOND = Math.LN2;
 /** A scale is at least this part of the value: the resolution of a 12-bit converter. */
 const RELATIVE_FLOOR = 1 / 4096;
 /** Before a series has ever changed, its step is taken as this part of its value. */

@@ -1,5 +1,5 @@
-import { decadesOf, learn, surpriseAt, type Rarity } from './rarity.ts';
-import { IQR_GAUSS, LEARN_BEYOND, MEASURES, scaleFloor, SHORT_SPAN } from './scale.ts';
+import { decadesOf, learn } from './rarity.ts';
+import { IQR_GAUSS, MEASURES, scaleFloor, SHORT_SPAN } from './scale.ts';
 import { SHORT_SIZE, type AutoState } from './state.ts';
 import { insert, medianOfNewest, quantileOf } from './sorted-window.ts';
 
@@ -23,6 +23,9 @@ const LEVEL_FLOOR = 0.5;
 /** A slow measure that has spoken speaks again after it was this many decades below the threshold. */
 const REARM = -1;
 
+/** A level or spread that changes within this time after an alarm, seconds, is what that alarm was about. */
+const AFTERMATH = 6 * 3600;
+
 /**
  * Looks at level and spread whenever the short window has changed. True when one of them has just become surprising; a
  * level that stays where it went is one event, so each speaks once until it has been calm again.
@@ -30,26 +33,31 @@ const REARM = -1;
 export function learnSlow(s: AutoState, time: number, threshold: number): boolean {
   if (s.shortAt !== time || s.settling > 0 || s.short.count < SHORT_ENOUGH) return false;
   const judged = time - s.first >= SLOW_WARM_UP;
-  s.levelDecades = level(s, time, judged, threshold);
-  s.spreadDecades = spread(s, time, judged, threshold);
+  s.levelDecades = level(s, time, judged);
+  s.spreadDecades = spread(s, time, judged);
+  const aftermath = time - s.peakAt < AFTERMATH;
   let spoke = false;
   if (s.levelDecades < threshold + REARM) s.levelSpoken = false;
-  else if (s.levelDecades >= threshold && !s.levelSpoken) spoke = s.levelSpoken = true;
-  else s.levelDecades = Math.min(s.levelDecades, threshold + REARM);
+  else if (s.levelDecades >= threshold && !s.levelSpoken) {
+    s.levelSpoken = true;
+    spoke = !aftermath;
+  } else s.levelDecades = Math.min(s.levelDecades, threshold + REARM);
   if (s.spreadDecades < threshold + REARM) s.spreadSpoken = false;
-  else if (s.spreadDecades >= threshold && !s.spreadSpoken) spoke = s.spreadSpoken = true;
-  else s.spreadDecades = Math.min(s.spreadDecades, threshold + REARM);
+  else if (s.spreadDecades >= threshold && !s.spreadSpoken) {
+    s.spreadSpoken = true;
+    spoke = !aftermath;
+  } else s.spreadDecades = Math.min(s.spreadDecades, threshold + REARM);
   return spoke;
 }
 
-function level(s: AutoState, time: number, judged: boolean, threshold: number): number {
+function level(s: AutoState, time: number, judged: boolean): number {
   const now = medianOfNewest(s.short, LEVEL_VALUES);
   let decades = -9;
   if (s.long.count >= LONG_ENOUGH) {
     const scale = Math.max(s.longScale, LEVEL_FLOOR * scaleFloor(s, s.scale));
     const surprise = Math.log(1 + Math.abs(now - s.longMedian) / scale);
     if (judged) decades = decadesOf(s.level, surprise, LEVEL_BLOCK, MEASURES);
-    learnBounded(s.level, surprise, time, LEVEL_BLOCK, threshold);
+    learn(s.level, surprise, time, LEVEL_BLOCK);
   }
   if (time - s.longAt >= LONG_STEP) {
     s.longAt = time;
@@ -60,7 +68,7 @@ function level(s: AutoState, time: number, judged: boolean, threshold: number): 
   return decades;
 }
 
-function spread(s: AutoState, time: number, judged: boolean, threshold: number): number {
+function spread(s: AutoState, time: number, judged: boolean): number {
   const floored = scaleFloor(s, s.scale);
   if (!Number.isFinite(floored)) return -9;
   const logarithm = Math.log(floored);
@@ -68,13 +76,9 @@ function spread(s: AutoState, time: number, judged: boolean, threshold: number):
   const surprise = Math.abs(logarithm - s.usualScale);
   const block = Math.max(SPREAD_BLOCK, SHORT_SIZE * s.interval);
   const decades = judged ? decadesOf(s.spread, surprise, block, MEASURES) : -9;
-  learnBounded(s.spread, surprise, time, block, threshold);
+  learn(s.spread, surprise, time, block);
   const every = Math.max(SHORT_SPAN / SHORT_SIZE, s.interval);
   const memory = Math.min(SPREAD_MEMORY, Math.max(time - s.first, 10 * every));
   s.usualScale += (logarithm - s.usualScale) * Math.min(1, every / memory);
   return decades;
-}
-
-function learnBounded(rarity: Rarity, surprise: number, time: number, block: number, threshold: number): void {
-  learn(rarity, Math.min(surprise, surpriseAt(rarity, threshold, block, MEASURES) + LEARN_BEYOND), time, block);
 }
