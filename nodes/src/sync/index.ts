@@ -21,5 +21,7 @@ export { loadEnrolment, storeEnrolment, type Enrolment } from './enrolment-store
 export { Bridge, bridgeOf, type BridgeOptions } from './mqtt-bridge.ts';
 export { checkBrokerUrl, type BrokerOptions } from './mqtt-transport.ts';
 export { normalise as normaliseRanges, rangesOf } from './ranges.ts';
+export { Session, type SessionParts } from './session.ts';
+export type { Lane, Transport } from './transport.ts';
 export { Outgoing, outgoingOf } from './outgoing.ts';
 export { NAME, UP_FILTER, checkName, downFilter, parseTopic, topicOf } from './topics.ts';

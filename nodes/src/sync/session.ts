@@ -35,7 +35,7 @@ export interface SessionParts {
 const HOLD = { floorMs: 500, firstMs: 5_000, capMs: 60_000 };
 /** So many time-outs in a row, and the cloud is asked whether it is still there. */
 const SILENT_AFTER = 3;
-const STATS_EVERY_MS = 2_000;
+const COUNT_EVERY_MS = 250;
 /** After a failure of the vault. */
 const RETRY_MS = 5_000;
 
@@ -68,7 +68,9 @@ export class Session {
   private backlog: readonly StreamBacklog[] = [];
   private backlogChanged = true;
   private alertsWaiting = 0;
-  private statsAt = -Infinity;
+  /** Alerts that wait are counted when something changed, and not too often. */
+  private countAt = -Infinity;
+  private countedAt = -Infinity;
   /** The cloud's time less our monotonic time, once it is known. */
   private cloudOffset = -Infinity;
   private namesRepeated = false;
@@ -84,6 +86,7 @@ export class Session {
     this.codec = new FrameCodec(enrolment.identity, clock);
     this.settling = new Settling(clock, vault, () => {
       this.backlogChanged = true;
+      this.countSoon();
       parts.wake();
     });
     const send = this.send.bind(this);
@@ -112,15 +115,23 @@ export class Session {
 
   /** An alert has just been committed to the outbox: it goes out without being read back. */
   alertCommitted(alert: QueuedAlert): void {
-    this.statsAt = -Infinity;
+    this.countSoon();
     this.alerts.offer(alert);
   }
 
   /** The outbox or the grants changed. */
   outboxChanged(kind: 'block' | 'alert' | 'grants'): void {
     this.backlogChanged = true;
-    if (kind === 'alert') this.alerts.wake();
+    if (kind === 'alert') {
+      this.alerts.wake();
+      this.countSoon();
+    }
     if (kind === 'grants') this.alerts.grantsChanged();
+  }
+
+  /** Sends what has been sealed without waiting for the interval to end. */
+  releaseNow(): void {
+    this.releaseAt = Math.min(this.releaseAt, this.parts.clock.monotonic());
   }
 
   /** A frame came in on one of this gateway's topics. */
@@ -151,7 +162,7 @@ export class Session {
   /** When to call `step` next even if nothing happens, monotonic milliseconds. */
   nextWake(): number {
     if (this.trouble !== undefined) return this.retryAt;
-    const times = [this.releaseAt, this.settling.nextWake()];
+    const times = [this.releaseAt, this.settling.nextWake(), this.countAt];
     if (this.lanes.bulk) times.push(this.handshake.due());
     if (this.handshake.welcomed) times.push(this.blocks.nextWake());
     if (this.handshake.halted === undefined && (this.lanes.alert || this.lanes.bulk))
@@ -210,8 +221,9 @@ export class Session {
       this.blocks.observe(this.backlog);
     }
     const now = clock.monotonic();
-    if (now - this.statsAt >= STATS_EVERY_MS) {
-      this.statsAt = now;
+    if (now >= this.countAt) {
+      this.countedAt = now;
+      this.countAt = Infinity;
       this.alertsWaiting = (await vault.stats()).alertsWaiting;
     }
     if (now >= this.releaseAt) {
@@ -225,6 +237,10 @@ export class Session {
     }
     this.trouble = undefined;
     this.settling.step();
+  }
+
+  private countSoon(): void {
+    this.countAt = Math.min(this.countAt, Math.max(this.countedAt + COUNT_EVERY_MS, this.parts.clock.monotonic()));
   }
 
   private silent(): void {
@@ -253,7 +269,7 @@ export class Session {
         this.blocks.acknowledged(stream, ranges);
         this.settling.blocks(stream, ranges);
       }
-      this.statsAt = -Infinity;
+      if (alerts.length > 0) this.countSoon();
     } else if (type === 'nack') {
       this.refused(decodeBody(nack, body));
     } else if (type === 'state') {

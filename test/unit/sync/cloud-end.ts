@@ -1,0 +1,178 @@
+import type { Clock } from '@tidegate/nodes/node';
+import {
+  FrameCodec,
+  FrameError,
+  SCHEMA_VERSION,
+  ack,
+  alerts,
+  blocks,
+  decodeBody,
+  encodeBody,
+  hello,
+  makeIdentity,
+  makeToken,
+  encodeToken,
+  nack,
+  parseTopic,
+  proofHolds,
+  publicKeys,
+  rangesOf,
+  stateDown,
+  stateUp,
+  tokenVerifier,
+  topicOf,
+  welcome,
+  type Address,
+  type FrameType,
+  type Hello,
+  type Identity,
+  type Nack,
+  type PeerKeys,
+  type Stamp,
+} from '@tidegate/nodes/sync';
+
+export interface SentFrame {
+  topic: string;
+  frame: Uint8Array;
+}
+
+/**
+ * The other end of the protocol, small and real: it checks tokens, opens frames, keeps what is in them, and answers. Its
+ * database is what it holds in `blocks` and `alerts`.
+ */
+export class CloudEnd {
+  readonly identity: Identity = makeIdentity();
+  readonly token: string;
+  /** Bodies in hexadecimal by `stream number`. */
+  readonly blocks = new Map<string, string>();
+  /** `id/revision` in the order in which they came. */
+  readonly alerts: string[] = [];
+  /** Streams and numbers in the order in which they came, live or fill. */
+  readonly order: { type: FrameType; stream: string; number: number }[] = [];
+  readonly hellos: Hello[] = [];
+  applied: Record<string, Stamp> = {};
+  duplicates = 0;
+  /** A number that came with other bytes than before. */
+  forks = 0;
+  keys: PeerKeys | undefined;
+  /** Blocks that are refused, by `stream number`. */
+  readonly unreadable = new Set<string>();
+  refuseWith: Nack | undefined;
+  credits = 262_144;
+  private incarnation: Uint8Array = new Uint8Array(16);
+  private readonly codec: FrameCodec;
+  private readonly clock: Clock;
+  private readonly verifier: Uint8Array;
+  private readonly tokenId: string;
+
+  constructor(clock: Clock, broker?: string) {
+    this.clock = clock;
+    this.codec = new FrameCodec(this.identity, clock);
+    const place = { tenant: 'plant', gateway: 'north', cloudKeys: publicKeys(this.identity) };
+    const token = makeToken(broker === undefined ? place : { ...place, broker });
+    this.token = encodeToken(token);
+    this.tokenId = token.id;
+    this.verifier = tokenVerifier(token.secret);
+  }
+
+  /** Takes a frame and gives the answers to it. */
+  receive(topic: string, frame: Uint8Array): SentFrame[] {
+    const address = parseTopic(topic);
+    if (address === undefined || address.direction !== 'up') throw new Error(`a frame on ${topic}`);
+    const { header, body } = this.codec.open(address, frame, (header) => {
+      const keys = header.keys ?? this.keys;
+      if (keys === undefined) throw new FrameError('unknown', 'not enrolled');
+      return keys;
+    });
+    this.incarnation = header.incarnation;
+    if (this.refuseWith !== undefined) {
+      this.keys ??= header.keys;
+      return [this.send('nack', encodeBody(nack, this.refuseWith))];
+    }
+    if (address.type === 'hello') return this.welcome(address, decodeBody(hello, body), header.keys);
+    if (address.type === 'state') this.applied = { ...this.applied, ...decodeBody(stateUp, body).applied };
+    if (address.type === 'alert') return this.takeAlerts(body);
+    if (address.type === 'live' || address.type === 'fill') return this.takeBlocks(address.type, header.stream!, body);
+    return [];
+  }
+
+  /** A frame that the cloud sends of its own accord. */
+  state(documents: { key: string; value: unknown; stamp: Stamp }[]): SentFrame {
+    return this.send('state', encodeBody(stateDown, { documents }));
+  }
+
+  numbers(stream: string): number[] {
+    return [...this.blocks.keys()]
+      .filter((key) => key.startsWith(`${stream} `))
+      .map((key) => Number(key.split(' ')[1]))
+      .toSorted((a, b) => a - b);
+  }
+
+  send(type: FrameType, body: Uint8Array, gateway = 'north'): SentFrame {
+    const address: Address = { tenant: 'plant', gateway, direction: 'down', type };
+    const { agree } = this.keys!;
+    return { topic: topicOf(address), frame: this.codec.seal(address, { incarnation: this.incarnation }, body, agree) };
+  }
+
+  private welcome({ tenant, gateway }: Address, message: Hello, keys: PeerKeys | undefined): SentFrame[] {
+    this.hellos.push(message);
+    if (message.schema !== SCHEMA_VERSION || keys === undefined) throw new Error('a hello without keys');
+    if (this.keys === undefined) {
+      const { enrol } = message;
+      if (enrol?.token !== this.tokenId || !proofHolds(this.verifier, enrol.proof, tenant, gateway, keys))
+        throw new FrameError('unknown', 'not enrolled');
+      this.keys = keys;
+    }
+    const streams = Object.fromEntries(
+      Object.keys(message.streams).map((stream) => [stream, pairs(this.numbers(stream))]),
+    );
+    return [this.send('welcome', encodeBody(welcome, { time: this.clock.now(), streams, credits: this.credits }))];
+  }
+
+  private takeAlerts(body: Uint8Array): SentFrame[] {
+    const taken = decodeBody(alerts, body).alerts;
+    for (const { id, revision } of taken) {
+      const key = `${Number.parseInt(id, 16)}/${revision}`;
+      if (this.alerts.includes(key)) this.duplicates++;
+      else this.alerts.push(key);
+    }
+    const acknowledged = taken.map(({ id, revision }): [string, number] => [id, revision]);
+    return [this.send('ack', encodeBody(ack, { streams: {}, alerts: acknowledged }))];
+  }
+
+  private takeBlocks(type: FrameType, stream: string, body: Uint8Array): SentFrame[] {
+    const taken: number[] = [];
+    const refused: number[] = [];
+    for (const { number, body: block } of decodeBody(blocks, body).blocks) {
+      const key = `${stream} ${number}`;
+      const bytes = Buffer.from(block).toString('hex');
+      if (this.unreadable.has(key)) {
+        refused.push(number);
+        continue;
+      }
+      const before = this.blocks.get(key);
+      if (before === undefined) this.order.push({ type, stream, number });
+      else if (before === bytes) this.duplicates++;
+      else this.forks++;
+      this.blocks.set(key, bytes);
+      taken.push(number);
+    }
+    const answers: SentFrame[] = [];
+    if (taken.length > 0)
+      answers.push(this.send('ack', encodeBody(ack, { streams: { [stream]: pairs(taken) }, alerts: [] })));
+    if (refused.length > 0) {
+      const poison = {
+        code: 'poison',
+        reason: 'cannot be read',
+        stream,
+        blocks: pairs(refused),
+      } as const;
+      answers.push(this.send('nack', encodeBody(nack, poison)));
+    }
+    return answers;
+  }
+}
+
+function pairs(numbers: number[]): [from: number, to: number][] {
+  return rangesOf(numbers).map(([from, to]) => [from, to]);
+}
