@@ -1,10 +1,38 @@
 import assert from 'node:assert/strict';
 import { RECEIPT_WINDOW, QUARANTINE_LIMIT, type Change, type Vault, type VaultNotice } from '@tidegate/nodes/vault';
+import type { Rejection } from '@tidegate/nodes/reading';
 import type { VaultOptions } from '@tidegate/nodes/vault';
 import { VaultFolder, journalOf, reading } from '../support/vault.ts';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const text = (body: Uint8Array): string => new TextDecoder().decode(body);
+
+const rejection = (i: number): Rejection => ({
+  code: 'not-a-number',
+  reason: `no number: ${i}`,
+  topic: 'site/x',
+  head: bytes(`NaN ${i}`),
+  size: 5,
+  time: i,
+});
+
+const block = (stream: string, body: string): Change => ({ kind: 'block', stream, body: bytes(body) });
+
+const alert = (id: string, revision: number, body: string): Change => ({
+  kind: 'alert',
+  id,
+  revision,
+  body: bytes(body),
+});
+
+const put = (key: string, value: unknown): Change => ({ kind: 'document', namespace: 'state', key, value });
+
+const expecting = (value: unknown): Change => ({
+  kind: 'expect-document',
+  namespace: 'state',
+  key: 'lock',
+  value,
+});
 
 /** What every implementation of `Vault` does. `open` opens the vault in a folder, again after a close. */
 export function vaultContract(name: string, open: (options: VaultOptions) => Promise<Vault>): void {
@@ -130,14 +158,6 @@ export function vaultContract(name: string, open: (options: VaultOptions) => Pro
       });
 
       it('keeps the newest rejections', async () => {
-        const rejection = (i: number) => ({
-          code: 'not-a-number',
-          reason: `no number: ${i}`,
-          topic: 'site/x',
-          head: bytes(`NaN ${i}`),
-          size: 5,
-          time: i,
-        });
         await vault.journal.append({ source: 'a', readings: [], rejections: [rejection(1), rejection(2)] });
         await reopen();
         const kept = await vault.journal.rejections(1);
@@ -148,7 +168,7 @@ export function vaultContract(name: string, open: (options: VaultOptions) => Pro
         const many = Array.from({ length: QUARANTINE_LIMIT + 5 }, (_, i) => rejection(i + 10));
         await vault.journal.append({ source: 'a', readings: [], rejections: many });
         assert.equal((await vault.journal.rejections(QUARANTINE_LIMIT * 2)).length, QUARANTINE_LIMIT);
-        assert.equal((await vault.journal.rejections(1))[0]!.time, QUARANTINE_LIMIT + 14);
+        assert.equal((await vault.journal.rejections(1))[0].time, QUARANTINE_LIMIT + 14);
         assert.equal((await vault.stats()).quarantined, QUARANTINE_LIMIT);
       });
     });
@@ -226,8 +246,6 @@ export function vaultContract(name: string, open: (options: VaultOptions) => Pro
     });
 
     describe('outbox', () => {
-      const block = (stream: string, body: string): Change => ({ kind: 'block', stream, body: bytes(body) });
-
       it('numbers the blocks of each stream from 1 without gaps', async () => {
         const results = await vault.commit([block('a/60', 'one'), block('b/60', 'eins'), block('a/60', 'two')]);
         assert.deepEqual(results, [{ number: 1 }, { number: 1 }, { number: 2 }]);
@@ -256,8 +274,8 @@ export function vaultContract(name: string, open: (options: VaultOptions) => Pro
         assert.deepEqual(await numbers('s', 'newest', [[1, 10]], 1e6), []);
         assert.deepEqual(await numbers('unknown', 'newest', [], 1e6), []);
         const [first] = await vault.outbox.peek('s', 'oldest', [], 1);
-        assert.equal(text(first!.body), 'body 0');
-        assert.equal(first!.stream, 's');
+        assert.equal(text(first.body), 'body 0');
+        assert.equal(first.stream, 's');
       });
 
       it('drops what is acknowledged, whatever else the ranges name, and goes on numbering', async () => {
@@ -294,16 +312,10 @@ export function vaultContract(name: string, open: (options: VaultOptions) => Pro
             [2, 'other'],
           ],
         );
-        assert.equal((await vault.outbox.streams())[0]!.bytes, 5);
+        assert.equal((await vault.outbox.streams())[0].bytes, 5);
       });
 
       it('queues each revision of an alert once, in order, until it is acknowledged', async () => {
-        const alert = (id: string, revision: number, body: string): Change => ({
-          kind: 'alert',
-          id,
-          revision,
-          body: bytes(body),
-        });
         await vault.commit([alert('aa', 1, 'opens'), alert('bb', 1, 'other')]);
         await vault.commit([alert('aa', 1, 'again'), alert('aa', 2, 'closes')]);
         assert.equal((await vault.stats()).alertsWaiting, 3);
@@ -343,8 +355,6 @@ export function vaultContract(name: string, open: (options: VaultOptions) => Pro
     });
 
     describe('documents', () => {
-      const put = (key: string, value: unknown): Change => ({ kind: 'document', namespace: 'state', key, value });
-
       it('keeps any plain value, and forgets what is set to undefined', async () => {
         const value = { n: 1.5, list: [1, 'zwei', null, true], bytes: bytes('raw'), nested: { deep: { '': 0 } } };
         await vault.commit([
@@ -353,8 +363,7 @@ export function vaultContract(name: string, open: (options: VaultOptions) => Pro
           { kind: 'document', namespace: 'other', key: 'b', value: 7 },
         ]);
         await reopen();
-        const found = (await vault.documents.get('state', 'b')) as typeof value;
-        assert.deepEqual({ ...found, bytes: text(found.bytes) }, { ...value, bytes: 'raw' });
+        assert.deepEqual(await vault.documents.get('state', 'b'), value);
         assert.deepEqual(
           (await vault.documents.list('state')).map(({ key }) => key),
           ['a', 'b'],
@@ -366,12 +375,6 @@ export function vaultContract(name: string, open: (options: VaultOptions) => Pro
       });
 
       it('applies a conditional commit only while the document is what was expected', async () => {
-        const expecting = (value: unknown): Change => ({
-          kind: 'expect-document',
-          namespace: 'state',
-          key: 'lock',
-          value,
-        });
         await vault.commit([expecting(undefined), put('lock', { holder: 'a', n: 1 })]);
         const [refused, applied, beside] = await Promise.allSettled([
           vault.commit([put('side', 'effect'), { kind: 'block', stream: 's', body: bytes('x') }, expecting('wrong')]),
@@ -379,7 +382,7 @@ export function vaultContract(name: string, open: (options: VaultOptions) => Pro
           vault.journal.append({ source: 'a', readings: [reading('x', 1)] }),
         ]);
         assert.equal(refused.status, 'rejected');
-        assert.equal((refused.reason as { code: string }).code, 'conflict');
+        assert.match(String(refused.reason), /document state\/lock is no longer what was expected/);
         assert.equal(applied.status, 'fulfilled');
         assert.equal(beside.status, 'fulfilled');
         assert.equal(await vault.documents.get('state', 'side'), undefined);
@@ -401,7 +404,7 @@ export function vaultContract(name: string, open: (options: VaultOptions) => Pro
       const done = vault.commit([{ kind: 'block', stream: 's', body }]);
       body.set(bytes('after!'));
       await done;
-      assert.equal(text((await vault.outbox.peek('s', 'oldest', [], 1e6))[0]!.body), 'before');
+      assert.equal(text((await vault.outbox.peek('s', 'oldest', [], 1e6))[0].body), 'before');
     });
 
     it('tells of blocks, alerts and documents after their commit, and stops when asked to', async () => {

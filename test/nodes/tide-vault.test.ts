@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import type { GatewayHost, Node } from '@tidegate/nodes/node';
+import type { GatewayHost } from '@tidegate/nodes/node';
 import { doorOf } from '@tidegate/nodes/ingest';
 import { openVault, type Vault } from '@tidegate/nodes/vault';
 import helper from 'node-red-node-test-helper';
@@ -25,10 +25,6 @@ describe('tide-vault', () => {
     folder.remove();
   });
 
-  const load = async (properties: Record<string, unknown>): Promise<TideVaultNode> => {
-    await helper.load(tideVault, [{ id: 'v', type: 'tide-vault', ...properties }]);
-    return vaultNode(helper.getNode('v'));
-  };
   const ownKey = () => ({ directory: folder.directory, keyKind: 'file', keyReference: folder.key.file });
 
   it('hands out a vault and its one door, and keeps what is committed through a restart', async () => {
@@ -163,9 +159,18 @@ describe('tide-vault', () => {
   });
 });
 
+async function load(properties: Record<string, unknown>): Promise<TideVaultNode> {
+  await helper.load(tideVault, [{ id: 'v', type: 'tide-vault', ...properties }]);
+  return vaultNode(helper.getNode('v'));
+}
+
 function vaultNode(node: unknown): TideVaultNode {
-  assert.ok(typeof node === 'object' && node !== null && 'open' in node && 'door' in node);
-  return node as TideVaultNode & Node;
+  assert.ok(isVaultNode(node));
+  return node;
+}
+
+function isVaultNode(node: unknown): node is TideVaultNode {
+  return typeof node === 'object' && node !== null && 'open' in node && 'door' in node;
 }
 
 function warnings(): string[] {

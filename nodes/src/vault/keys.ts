@@ -119,6 +119,8 @@ function keyEncryptionKey(secret: string, derivation: Derivation): Uint8Array {
 function randomSecret(secret: string): Buffer | undefined {
   if (/^(?:[0-9a-fA-F]{2}){32,}$/.test(secret)) return Buffer.from(secret, 'hex');
   if (!/^[A-Za-z0-9+/_-]{43,}={0,2}$/.test(secret)) return undefined;
+  // Many words without a space look like base64 too; random bytes all but always have all three of these.
+  if (![/[a-z]/, /[A-Z]/, /\d/].every((some) => some.test(secret))) return undefined;
   const decoded = Buffer.from(secret, 'base64');
   return decoded.length >= 32 ? decoded : undefined;
 }
