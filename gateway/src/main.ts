@@ -9,12 +9,13 @@ const USAGE = new Set(['usage', 'configuration']);
 try {
   await tidegate().parseAsync(process.argv);
 } catch (error) {
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
+  // Ends explicitly: parts that had been started may have left a timer behind (Node-RED does).
+  if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : 2);
   else if (error instanceof TideError) {
     for (const line of error.message.split('\n')) console.error(`tidegate: ${line}`);
-    process.exitCode = USAGE.has(error.code) ? 2 : 1;
+    process.exit(USAGE.has(error.code) ? 2 : 1);
   } else {
     console.error('tidegate:', error);
-    process.exitCode = 1;
+    process.exit(1);
   }
 }

@@ -77,7 +77,12 @@ export class Broker {
     aedes.on('clientError', (client, error) => this.failed(client, error));
     aedes.on('connectionError', (client, error) => this.failed(client, error));
     this.aedes = aedes;
-    this.server = await this.listen(aedes);
+    try {
+      this.server = await this.listen(aedes);
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
   }
 
   /** Closes all connections. Messages whose commit is under way stay unacknowledged and will be sent again. */

@@ -21,6 +21,7 @@ export function statusText(status: GatewayStatus, now: number): string {
     facts.push(
       ['since', `${new Date(running.startedAt).toISOString()} (${duration(now - running.startedAt)})`],
       ['editor', running.editor],
+      ['flows', running.flows],
       ['broker', `${running.broker}, ${grouped(running.clients)} clients`],
       ['taking in', `${running.readingsPerSecond} readings/s, ${grouped(running.messages)} messages since the start`],
       [

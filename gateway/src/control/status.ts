@@ -8,6 +8,8 @@ export interface GatewayStatus {
     /** Epoch milliseconds. */
     startedAt: number;
     editor: string;
+    /** `running`, or why they do not. */
+    flows: string;
     broker: string;
     /** MQTT connections. */
     clients: number;

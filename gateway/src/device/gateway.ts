@@ -2,7 +2,7 @@ import os from 'node:os';
 import path from 'node:path';
 
 import { type Door, doorOf, doorRulesOf } from '@tidegate/nodes/ingest';
-import { type Clock, TideError } from '@tidegate/nodes/node';
+import { type Clock, reasonOf, TideError } from '@tidegate/nodes/node';
 import { outgoingOf } from '@tidegate/nodes/sync';
 import { openVault, readKey, type Vault } from '@tidegate/nodes/vault';
 
@@ -91,6 +91,7 @@ export class Gateway implements Controlled {
         pid: process.pid,
         startedAt: this.startedAt,
         editor: this.editorUrl,
+        flows: this.editor?.flows ?? 'not started',
         broker: this.brokerUrl,
         clients: broker.clients,
         messages: door.messages,
@@ -128,7 +129,9 @@ export class Gateway implements Controlled {
       maxPayloadBytes: payloadBytes,
       maxBytesPerClient: clientBytes,
       commitTimeoutMs,
+      onError: (error) => log(`door: ${reasonOf(error)}`),
     });
+    this.undo.push(() => door.close());
     for (const [id, rule] of doorRulesOf(await readFlow(directory))) door.setRule(id, rule);
     this.door = door;
     const { host, port, users } = config.mqtt;
@@ -168,8 +171,8 @@ export class Gateway implements Controlled {
     process.env['TIDEGATE_CLOUD_BROKER'] = config.cloud.broker ?? '';
     await named(this.options.portNames.editor, () => editor.listen());
     this.undo.push(() => editor.stop());
-    await editor.start();
     this.editor = editor;
+    await editor.start();
   }
 }
 

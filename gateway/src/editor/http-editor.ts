@@ -30,6 +30,8 @@ export class Editor {
   private server: Server | undefined;
   private ready = false;
   private running = false;
+  /** How the flows are, in words. */
+  flows = 'not started';
 
   constructor(options: EditorOptions) {
     this.options = options;
@@ -51,10 +53,27 @@ export class Editor {
     if (this.server === undefined) await this.listen();
     RED.init(this.server!, this.settings());
     this.running = true;
-    const flows = flowsSettled();
+    const settled = this.watchFlows();
     await RED.start();
     this.ready = true;
-    await flows;
+    await settled;
+  }
+
+  /** Keeps `flows` true; resolves when they have started or have been held back (a missing node type, for example). */
+  private watchFlows(): Promise<void> {
+    return new Promise((resolve) => {
+      RED.events.on('flows:started', () => {
+        this.flows = 'running';
+        resolve();
+      });
+      RED.events.on('runtime-event', (event) => {
+        const { id, payload } = event as { id?: string; payload?: { state?: string; error?: string } };
+        if (id !== 'runtime-state' || payload === undefined) return;
+        if (payload.error !== undefined) this.flows = `held back: ${payload.error}`;
+        else if (payload.state === 'stop') this.flows = 'stopped';
+        if (payload.error !== undefined || payload.state === 'stop') resolve();
+      });
+    });
   }
 
   /** Stops the flows, which close their nodes, then the port. */
@@ -126,21 +145,4 @@ export class Editor {
       tidegate,
     };
   }
-}
-
-/** Resolves when the flows have started or have been held back (a missing node type, for example). */
-function flowsSettled(): Promise<void> {
-  return new Promise((resolve) => {
-    const settle = (): void => {
-      RED.events.off('flows:started', settle);
-      RED.events.off('runtime-event', heldBack);
-      resolve();
-    };
-    const heldBack = (event: unknown): void => {
-      const { id, payload } = event as { id?: string; payload?: { error?: string } };
-      if (id === 'runtime-state' && payload?.error !== undefined) settle();
-    };
-    RED.events.on('flows:started', settle);
-    RED.events.on('runtime-event', heldBack);
-  });
 }

@@ -12,7 +12,6 @@ declare module 'node-red' {
     readonly httpNode: Handler;
     readonly events: {
       on(event: string, listener: (event: unknown) => void): void;
-      off(event: string, listener: (event: unknown) => void): void;
     };
   }
 
