@@ -14,7 +14,7 @@ export const RELATIVE_ERROR = 0.01;
 const GAMMA = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR);
 
 /**
- * Values are decimals from 1e-18 to below 1e35 in magnitude, which is 6,103 buckets on each side of zero. So the number of
+ * Values are decimals from 1e-18 to below 1e35 in magnitude, which is 6,104 buckets on each side of zero. So the number of
  * buckets is bounded without ever collapsing any, and a merge stays free of order.
  */
 export const LOWEST_BUCKET = -2_073;

@@ -90,11 +90,16 @@ class SummarizeNode {
 
   /** Batches are added one after the other, in the order in which they came. */
   private async take(opened: Promise<Opened>, message: NodeMessage): Promise<void> {
-    const { readings, replay, problem } = receiveBatch(message);
-    const turn = this.tail.then(async () => this.feed((await opened).set, readings, replay));
-    this.tail = turn.catch(() => undefined);
-    await turn;
-    if (problem !== undefined) throw problem;
+    try {
+      const { readings, replay, problem } = receiveBatch(message);
+      const turn = this.tail.then(async () => this.feed((await opened).set, readings, replay));
+      this.tail = turn.catch(() => undefined);
+      await turn;
+      if (problem !== undefined) throw problem;
+    } catch (error) {
+      this.status = ''; // The status is about to say this; the next tick says again how things are.
+      throw error;
+    }
   }
 
   private async feed(set: SummarizerSet, readings: readonly Reading[], replay: boolean): Promise<void> {
@@ -165,6 +170,7 @@ class SummarizeNode {
   }
 
   private show(fill: 'green' | 'yellow' | 'red', shape: 'dot' | 'ring', text: string): void {
+    if (this.status === text) return;
     this.status = text;
     this.node.status({ fill, shape, text });
   }
