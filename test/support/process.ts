@@ -5,6 +5,12 @@ import { createInterface } from 'node:readline';
 
 export const root = path.resolve(import.meta.dirname, '../..');
 
+/** Programs that have not ended: a run that is broken off must not leave them behind. */
+const alive = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of alive) child.kill('SIGKILL');
+});
+
 /** A program of ours or of a peer, run as a real process. What it writes is kept (the last lines) for error messages. */
 export class Program {
   readonly child: ChildProcess;
@@ -29,10 +35,12 @@ export class Program {
       env: { ...process.env, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+    alive.add(this.child);
     for (const stream of [this.child.stdout!, this.child.stderr!]) {
       createInterface({ input: stream }).on('line', (line) => this.take(line));
     }
     this.exited = once(this.child, 'exit').then(([code]) => {
+      alive.delete(this.child);
       for (const { reject } of this.waiting.splice(0))
         reject(new Error(`${this.name} ended (${String(code)}):\n${this.output()}`));
       return code as number | null;
