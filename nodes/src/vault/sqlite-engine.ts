@@ -54,6 +54,8 @@ export class SqliteEngine implements EngineCalls {
   private readonly key: KeyReference;
   private state: Open | undefined;
   private damage: TideError | undefined;
+  /** What was counted last: a damaged database may not be countable any more. */
+  private lastStats: EngineStats | undefined;
 
   constructor(directory: string, key: KeyReference) {
     this.directory = directory;
@@ -68,13 +70,22 @@ export class SqliteEngine implements EngineCalls {
     const ring = tryUnlock(directory, secret);
     const owner = Owner.claim(directory);
     try {
-      this.state = openStores(directory, secret, ring, owner);
+      return this.openOnce(directory, secret, ring, owner);
+    } catch (error) {
+      const found = engineError(error, directory);
+      if (found.code !== 'damaged') {
+        owner.release();
+        throw found;
+      }
+      // Damage that shows only once the tables are read: the mark makes the second try set the database aside.
+      markDamaged(directory, found.message);
+    }
+    try {
+      return this.openOnce(directory, secret, ring, owner);
     } catch (error) {
       owner.release();
       throw error;
     }
-    const { incarnation, journal, series } = this.state;
-    return { directory, incarnation, head: journal.head, series: series.entries(), lastSeries: series.last };
   }
 
   /** Throws SQLite's own error with code SQLITE_BUSY, and has done nothing, while another process writes. */
@@ -148,9 +159,11 @@ export class SqliteEngine implements EngineCalls {
   }
 
   stats(): EngineStats {
+    if (this.damage !== undefined && this.lastStats !== undefined)
+      return { ...this.lastStats, problems: [...this.require().problems] };
     const { directory, journal, outbox, alerts, door, damage, problems } = this.require();
     const { blocks, bytes } = outbox.waiting();
-    return {
+    this.lastStats = {
       readings: journal.readings,
       bytes: bytesOf(directory),
       blocksWaiting: blocks,
@@ -160,6 +173,7 @@ export class SqliteEngine implements EngineCalls {
       damaged: damage.count,
       problems: [...problems],
     };
+    return this.lastStats;
   }
 
   close(): void {
@@ -170,6 +184,21 @@ export class SqliteEngine implements EngineCalls {
       state.db.close();
     } finally {
       state.owner.release();
+    }
+  }
+
+  private openOnce(directory: string, secret: string, ring: KeyRing | undefined, owner: Owner): OpenReport {
+    const state = openStores(directory, secret, ring, owner);
+    try {
+      const { incarnation, journal, series } = state;
+      const report = { directory, incarnation, head: journal.head, series: series.entries(), lastSeries: series.last };
+      this.state = state;
+      this.stats();
+      return report;
+    } catch (error) {
+      this.state = undefined;
+      state.db.close();
+      throw error;
     }
   }
 

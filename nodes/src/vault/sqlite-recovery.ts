@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import Database from 'better-sqlite3';
 import { TideError, reasonOf } from '../node/errors.ts';
@@ -36,12 +36,14 @@ export function openFiles(directory: string, secret: string, unlocked: KeyRing |
     incarnation: randomBytes(16),
     keys: JSON.stringify(header),
   });
-  if (existsSync(path.join(directory, DAMAGE_MARK))) {
+  const mark = path.join(directory, DAMAGE_MARK);
+  if (existsSync(mark)) {
+    const reason = readFileSync(mark, 'utf8').slice(0, 500).trim();
     const aside = setAside(directory, [...DATABASE_FILES, DAMAGE_MARK]);
     rescued = rescue(aside, ring);
-    problems.push(`the database was found damaged while it was in use; it lies in ${aside}`);
-  } else if (!existsSync(file) && existsSync(path.join(directory, HEADER_FILE)))
-    problems.push(`${DATABASE_FILE} was missing; a new one was made under a new incarnation`);
+    problems.push(`${DATABASE_FILE} is damaged (${reason}); it lies in ${aside}`);
+  } else if (sizeOf(file) === 0 && existsSync(path.join(directory, HEADER_FILE)))
+    problems.push(`${DATABASE_FILE} was missing or empty; a new one was made under a new incarnation`);
   let db: Sqlite;
   try {
     db = openDatabase(file, fresh).db;
@@ -87,6 +89,10 @@ function openKeys(
     problems.push(`neither ${HEADER_FILE} nor its copy can be read; ${lost.join(', ')} lie in ${aside}`);
   }
   return createKeys(secret);
+}
+
+function sizeOf(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 function headerCopy(directory: string): KeyHeader | undefined {
