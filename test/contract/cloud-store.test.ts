@@ -5,6 +5,7 @@ import path from 'node:path';
 
 import Database from 'better-sqlite3';
 
+import { openForWriting } from '../../cloud-bridge/src/store/sqlite-schema.ts';
 import { openSqliteStore } from '../../cloud-bridge/src/store/sqlite-store.ts';
 import { describeStore } from './cloud-store.ts';
 
@@ -28,11 +29,13 @@ describe('SQLite beneath the cloud store', () => {
   });
   afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-  it('syncs every commit', async () => {
-    const store = openSqliteStore(file);
-    await store.close();
-    const db = new Database(file);
-    assert.equal(db.pragma('journal_mode', { simple: true }), 'wal');
+  it('syncs every commit', () => {
+    const db = openForWriting(file);
+    // 2 is FULL.
+    assert.deepEqual(
+      [db.pragma('journal_mode', { simple: true }), db.pragma('synchronous', { simple: true })],
+      ['wal', 2],
+    );
     db.close();
   });
 
@@ -43,17 +46,14 @@ describe('SQLite beneath the cloud store', () => {
     assert.throws(() => openSqliteStore(file), { code: 'newer-database', message: /schema 99/ });
   });
 
-  it('says that it cannot take more when the disk is full', async () => {
-    const store = openSqliteStore(file);
-    const gatewayId = 1;
-    const db = new Database(file);
-    db.exec('BEGIN IMMEDIATE');
-    try {
-      // A lock that does not go away is what a stuck process looks like; the wait for it is bounded.
-      await assert.rejects(store.merge([{ kind: 'seen', gatewayId }], 1), { code: 'store-unavailable' });
-    } finally {
-      db.close();
-      await store.close();
-    }
+  it('says so when it cannot write now, and can later', async () => {
+    const store = openSqliteStore(file, 50);
+    const other = new Database(file);
+    other.exec('BEGIN IMMEDIATE');
+    const records = [{ kind: 'seen', gatewayId: 1 }] as const;
+    await assert.rejects(store.merge(records, 1), { code: 'store-unavailable' });
+    other.close();
+    await store.merge(records, 1);
+    await store.close();
   });
 });

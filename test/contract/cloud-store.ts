@@ -5,7 +5,14 @@ import { decodeAlert, encodeAlert, type Alert } from '@tidegate/nodes/detect';
 import { addReading, decimalToString, emptySummary, encodeSummary } from '@tidegate/nodes/summary';
 import { makeIdentity, publicKeys, type Stamp } from '@tidegate/nodes/sync';
 
-import type { AlertRecord, MergeRecord, PartRecord, ReceiptRecord, Store } from '../../cloud-bridge/src/store/store.ts';
+import type {
+  AlertRecord,
+  CatalogueRecord,
+  MergeRecord,
+  PartRecord,
+  ReceiptRecord,
+  Store,
+} from '../../cloud-bridge/src/store/store.ts';
 
 const NOW = 1_700_000_000_000;
 
@@ -47,7 +54,7 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
       number,
       digest: Uint8Array.of(number),
     });
-    const line = (block: number, series: string, number = 1): MergeRecord => ({
+    const line = (block: number, series: string, number = 1): CatalogueRecord => ({
       kind: 'catalogue',
       gatewayId,
       incarnationId,
@@ -103,7 +110,10 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
         assert.equal((await store.merge([part({ value: 2 })], NOW)).forks, 1);
         assert.equal((await store.merge([part({ value: 2 })], NOW)).forks, 1);
         const { windows } = await store.windows({ ...everything(gatewayId), series: 'pump/flow' });
-        assert.deepEqual(windows[0].summaries.map(Buffer.from), [Buffer.from(part({ value: 1 }).summary)]);
+        assert.deepEqual(
+          windows[0].summaries.map((bytes) => Buffer.from(bytes)),
+          [Buffer.from(part({ value: 1 }).summary)],
+        );
         assert.equal((await store.gateways())[0].forks, 1, 'the same fork is one, however often it comes');
         assert.match((await store.forks(gatewayId))[0].key, /^operations\/60 .*window 0 part 1$/);
       });
@@ -121,7 +131,7 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
             line(1, 'pump/flow'),
             part({ incarnationId: second, series: 9, windowStart: 0, value: 3 }),
             part({ incarnationId: second, series: 9, windowStart: 60_000, value: 4 }),
-            { ...line(1, 'pump/flow', 9), incarnationId: second } as MergeRecord,
+            { ...line(1, 'pump/flow', 9), incarnationId: second },
           ],
           NOW,
         );
@@ -293,12 +303,6 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
     });
 
     describe('documents', () => {
-      const stampAfter = (newest: Stamp | undefined): Stamp => ({
-        wall: Math.max(NOW, newest?.wall ?? 0),
-        counter: newest === undefined ? 0 : newest.counter + 1,
-        writer: 'cloud',
-      });
-
       it('are replaced by later ones, and are applied when the gateway has exactly that version', async () => {
         const first = await store.putDocument(gatewayId, 'limit', { high: 5 }, stampAfter);
         assert.equal(await store.markApplied(gatewayId, { limit: first.stamp }), true);
@@ -345,6 +349,12 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
     });
   });
 }
+
+const stampAfter = (newest: Stamp | undefined): Stamp => ({
+  wall: Math.max(NOW, newest?.wall ?? 0),
+  counter: newest === undefined ? 0 : newest.counter + 1,
+  writer: 'cloud',
+});
 
 function everything(gatewayId: number) {
   return { gatewayId, purpose: 'operations', resolution: 60, from: -8.64e15, to: 8.64e15, limit: 100 };

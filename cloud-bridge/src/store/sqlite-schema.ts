@@ -187,8 +187,8 @@ const MIGRATIONS: readonly string[] = [
 export const SCHEMA = MIGRATIONS.length;
 
 /** Opens the database for writing, makes it or brings it up to this version. Throws TideError `newer-database`. */
-export function openForWriting(file: string): Database.Database {
-  const db = new Database(file, { timeout: BUSY_MS });
+export function openForWriting(file: string, busyMs = BUSY_MS): Database.Database {
+  const db = new Database(file, { timeout: busyMs });
   try {
     db.pragma('journal_mode = WAL');
     // better-sqlite3 defaults to NORMAL in WAL mode, which loses acknowledged commits when the power goes.
@@ -211,6 +211,7 @@ export function openForReading(file: string): Database.Database {
   return db;
 }
 
+/** How long a connection waits for another process that writes, ms. */
 const BUSY_MS = 5000;
 
 function migrate(db: Database.Database, file: string): void {

@@ -9,10 +9,10 @@ import type { MergeOutcome, MergeRecord, Store } from './store.ts';
 
 /**
  * The store of a cloud that runs alone: one SQLite file in WAL mode, synced at every commit. Several processes may have
- * it open; writers take turns, and readers see whole transactions without waiting.
+ * it open; writers take turns (waiting `busyMs` for theirs), and readers see whole transactions without waiting.
  */
-export function openSqliteStore(file: string): Store {
-  const writer = openForWriting(file);
+export function openSqliteStore(file: string, busyMs?: number): Store {
+  const writer = openForWriting(file, busyMs);
   let reader: Database;
   try {
     reader = openForReading(file);
