@@ -3,6 +3,7 @@ import { chmod, mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 
 import { reasonOf, TideError } from '@tidegate/nodes/node';
+import { z } from 'zod';
 
 import { codeOf } from '../error-code.ts';
 import { answerControl, type Controlled } from './requests.ts';
@@ -65,26 +66,37 @@ export class ControlServer {
 }
 
 /** Asks a running gateway; undefined when none listens at the socket. Throws what the gateway answers as a TideError. */
-export function askControl(socket: string, method: string, requestPath: string, body?: unknown): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const asked = request({ socketPath: socket, method, path: requestPath, timeout: 30_000 }, (incoming) => {
-      bodyOf(incoming).then((text) => resolve(readAnswer(text)), reject);
-    });
-    asked.on('timeout', () => asked.destroy(new TideError('no-answer', 'the running gateway does not answer')));
-    asked.on('error', (error) => {
-      if (['ENOENT', 'ECONNREFUSED', 'ENOTSOCK'].includes(codeOf(error) ?? '')) resolve(undefined);
-      else reject(error);
-    });
-    asked.end(body === undefined ? '' : JSON.stringify(body));
-  }).then((answer) => {
-    if (answer instanceof TideError) throw answer;
-    return answer;
-  });
+export async function askControl(
+  socket: string,
+  method: string,
+  requestPath: string,
+  body?: unknown,
+): Promise<unknown> {
+  let text: string;
+  try {
+    text = await exchange(socket, method, requestPath, body === undefined ? '' : JSON.stringify(body));
+  } catch (error) {
+    if (['ENOENT', 'ECONNREFUSED', 'ENOTSOCK'].includes(codeOf(error) ?? '')) return undefined;
+    throw error;
+  }
+  const answer = answerShape.parse(JSON.parse(text));
+  if (answer.error !== undefined) throw new TideError(answer.error.code, answer.error.message);
+  return answer;
 }
 
-function readAnswer(text: string): unknown {
-  const answer = JSON.parse(text) as { error?: { code: string; message: string } };
-  return answer.error === undefined ? answer : new TideError(answer.error.code, answer.error.message);
+const answerShape = z.looseObject({ error: z.object({ code: z.string(), message: z.string() }).optional() });
+
+function exchange(socketPath: string, method: string, requestPath: string, body: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    // With its length, because Node sends the body of a DELETE without a frame otherwise.
+    const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+    const asked = request({ socketPath, method, path: requestPath, headers, timeout: 60_000 }, (incoming) => {
+      bodyOf(incoming).then(resolve, reject);
+    });
+    asked.on('timeout', () => asked.destroy(new TideError('no-answer', 'the running gateway does not answer')));
+    asked.on('error', reject);
+    asked.end(body);
+  });
 }
 
 async function bodyOf(incoming: IncomingMessage): Promise<string> {
