@@ -19,6 +19,8 @@ export interface AlertQueueOptions {
 export class AlertQueue {
   private readonly options: AlertQueueOptions;
   private readonly waiting: Raised[] = [];
+  /** Series with an alert that was given up. */
+  private readonly lost = new Set<string>();
   private running: Promise<void> = Promise.resolve();
   private busy = false;
   private stopped = false;
@@ -33,7 +35,7 @@ export class AlertQueue {
 
   /** Whether alerts of this series are not committed yet; its state, which includes them, must not be saved before they are. */
   has(series: string): boolean {
-    return this.waiting.some((raised) => raised.series === series);
+    return this.lost.has(series) || this.waiting.some((raised) => raised.series === series);
   }
 
   add(raised: Raised): void {
@@ -55,10 +57,14 @@ export class AlertQueue {
 
   private async run(): Promise<void> {
     for (let raised = this.waiting[0]; raised !== undefined; raised = this.waiting[0]) {
-      if (await this.committed(raised)) {
+      // After a lost alert none of its series may be saved: the state would say that it had been raised.
+      if (!this.lost.has(raised.series) && (await this.committed(raised))) {
         raised.save?.committed();
         this.show(raised.alerts);
-      } else raised.save?.failed();
+      } else {
+        this.lost.add(raised.series);
+        raised.save?.failed();
+      }
       this.waiting.shift();
     }
     this.busy = false;

@@ -47,14 +47,12 @@ export class DetectionMemory {
     this.saving = this.trySave(names, failed);
   }
 
-  /** Saves what is not saved yet. */
-  async saveAll(): Promise<void> {
+  /** Saves what is not saved yet, without the series in `except`. */
+  async saveAll(except: (series: string) => boolean): Promise<void> {
     await this.saving;
-    for (;;) {
-      const names = this.consumer.due(this.clock.now(), Number.NEGATIVE_INFINITY, SAVES_AT_ONCE);
-      if (names.length === 0) return;
-      await this.save(names);
-    }
+    const all = this.consumer.due(this.clock.now(), Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY);
+    const names = all.filter((name) => !except(name));
+    for (let i = 0; i < names.length; i += SAVES_AT_ONCE) await this.save(names.slice(i, i + SAVES_AT_ONCE));
   }
 
   /** Takes all of it out of the vault, so that its journal need not be kept for a node that is gone. */

@@ -5,6 +5,7 @@ import { inBackground, onClose, onInput, shorten } from '../node/handlers.ts';
 import type { Node, NodeDefinition, NodeMessage, NodeRed, NodeStatus, Send } from '../node/node-red.ts';
 import type { Reading } from '../reading/reading.ts';
 import { outgoingOf, type Outgoing } from '../sync/outgoing.ts';
+import type { TideVaultNode } from '../vault/tide-vault.ts';
 import type { Vault } from '../vault/vault.ts';
 import type { Alert } from './alert.ts';
 import { AlertQueue } from './alert-queue.ts';
@@ -52,7 +53,7 @@ async function vaultOf(RED: NodeRed, id: string | undefined): Promise<Vault | un
   return node.open();
 }
 
-function opensVault(node: Node | null): node is Node & { open(): Promise<Vault> } {
+function opensVault(node: Node | null): node is TideVaultNode {
   return node !== null && 'open' in node && typeof node.open === 'function';
 }
 
@@ -136,7 +137,7 @@ class DetectRun {
     await this.tail;
     await this.queue.drained();
     if (removed) await this.memory?.forget();
-    else await this.memory?.saveAll();
+    else await this.memory?.saveAll((series) => this.queue.has(series));
   }
 
   private async open(): Promise<void> {
