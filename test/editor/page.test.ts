@@ -168,7 +168,7 @@ describe('the page in a browser', function () {
     await page.goBack();
     await figure('Readings', '68');
     await page.getByRole('button', { name: 'Back to now' }).click();
-    await page.getByRole('link', { name: '1 h', exact: true }).and(page.locator('[aria-current]')).waitFor();
+    await page.getByRole('link', { name: 'all', exact: true }).and(page.locator('[aria-current]')).waitFor();
   });
 
   it('takes in new windows while one looks on', async () => {

@@ -28,7 +28,23 @@ export function chartData(windows: readonly SummaryView[], resolution: number): 
 
 function push(data: ChartData, x: number, window: SummaryView | null): void {
   data.x.push(x);
-  for (const column of ['mean', 'min', 'max', 'p10', 'p90'] as const) data[column].push(window?.[column] ?? null);
+  for (const column of ['mean', 'min', 'max'] as const) data[column].push(window?.[column] ?? null);
+  const middle = window === null ? null : middleBand(window);
+  data.p10.push(middle?.p10 ?? null);
+  data.p90.push(middle?.p90 ?? null);
+}
+
+/** Relative error of the cloud's quantiles, in both directions. */
+const QUANTILE_ERROR = 0.01;
+
+/**
+ * The band between the quantiles, within the extremes; null where the window's values lie closer together than the
+ * quantiles' own error, so that a band would show the error and not the values.
+ */
+export function middleBand({ min, max, p10, p90 }: SummaryView): { p10: number; p90: number } | null {
+  if (min === null || max === null || p10 === null || p90 === null) return null;
+  if (max - min <= 2 * QUANTILE_ERROR * Math.max(Math.abs(min), Math.abs(max))) return null;
+  return { p10: Math.min(max, Math.max(min, p10)), p90: Math.min(max, Math.max(min, p90)) };
 }
 
 /** Rows whose neighbours are both empty: a line cannot show them, so they get a dot. */

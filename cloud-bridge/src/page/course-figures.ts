@@ -1,7 +1,7 @@
 import type { VNode } from 'preact';
 
 import type { SeriesView, SummaryView } from '../api/contract.ts';
-import { overall } from './chart-data.ts';
+import { middleBand, overall } from './chart-data.ts';
 import * as format from './format.ts';
 import { html } from './html.ts';
 import { Figure } from './parts.ts';
@@ -21,9 +21,10 @@ export function Readout(props: { window: SummaryView | undefined; newest: boolea
 }
 
 function Levels({ window, unit }: { window: SummaryView; unit: string | null }): VNode {
+  const middle = middleBand(window);
   return html`<span class="levels">
     <span>mean <strong>${format.value(window.mean, unit)}</strong></span>
-    <span>p10–p90 <strong>${bare(window.p10)} – ${bare(window.p90)}</strong></span>
+    ${middle && html`<span>p10–p90 <strong>${format.quantile(middle.p10)} – ${format.quantile(middle.p90)}</strong></span>`}
     <span>min–max <strong>${bare(window.min)} – ${bare(window.max)}</strong></span>
   </span>`;
 }

@@ -3,6 +3,7 @@ const language = typeof document === 'undefined' ? 'en' : navigator.language;
 
 const integer = new Intl.NumberFormat(language, { maximumFractionDigits: 0 });
 const significant = new Intl.NumberFormat(language, { maximumSignificantDigits: 5 });
+const coarse = new Intl.NumberFormat(language, { maximumSignificantDigits: 3 });
 const scientific = new Intl.NumberFormat(language, { notation: 'scientific', maximumSignificantDigits: 4 });
 const percent = new Intl.NumberFormat(language, { style: 'percent', maximumSignificantDigits: 3 });
 const clockTime = new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
@@ -24,6 +25,11 @@ export function number(value: number): string {
   const size = Math.abs(value);
   if (size !== 0 && (size >= 1e9 || size < 1e-4)) return scientific.format(value);
   return size >= 10_000 ? integer.format(value) : significant.format(value);
+}
+
+/** A quantile: three digits, because its error is one in a hundred. */
+export function quantile(value: number): string {
+  return coarse.format(value);
 }
 
 /** `21.4 °C`; words as they are; switches as on and off. */

@@ -26,12 +26,12 @@ const LENGTHS: Record<Exclude<Span, 'all' | 'auto'>, number> = {
 /** Most windows that one chart asks for: about two for each pixel of a wide screen. */
 export const MAX_WINDOWS = 2_000;
 
-/** The shortest span that shows an hour, or all that a young series has. */
+/** The last hour; everything of a series that is younger, or silent for more than a day; a day of one silent for an hour. */
 export function usualSpan(extent: Extent, now: number): Exclude<Span, 'auto'> {
-  const newest = extent.lastWindow ?? now;
-  if (now - newest > LENGTHS['24h']) return 'all';
+  const silence = now - (extent.lastWindow ?? now);
   const age = now - (extent.firstWindow ?? now);
-  return age <= LENGTHS['15m'] && now - newest < LENGTHS['15m'] ? '15m' : now - newest < LENGTHS['1h'] ? '1h' : '24h';
+  if (age <= LENGTHS['1h'] || silence > LENGTHS['24h']) return 'all';
+  return silence < LENGTHS['1h'] ? '1h' : '24h';
 }
 
 /** From when to when a range reaches at `now`. */

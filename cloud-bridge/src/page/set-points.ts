@@ -145,8 +145,8 @@ function Form(props: { gateway: string; draft: Draft; change: (draft: Draft) => 
       />
     </label>
     <small id="token-help">
-      Only who has it may set values. It is in the file <code>keys/api-token</code> in the cloud's directory (the one after
-      <code> --dir</code>); this tab forgets it when you close it.
+      Only who has it may set values. It is in the file <code>keys/api-token</code> in the cloud's directory (the one
+      after <code> --dir</code>); this tab forgets it when you close it.
     </small>
     <button class="primary" disabled=${busy}>${busy ? 'Setting …' : 'Set value'}</button>
     <p role="status" class=${outcome?.good === false ? 'outcome bad' : 'outcome'}>${outcome?.text}</p>

@@ -33,11 +33,9 @@ function useCourse(gateway: string, series: SeriesView, wanted: boolean): { path
     if (!wanted || series.kind === 'string' || series.lastWindow === null) return undefined;
     const ended = new AbortController();
     const interval = intervalOf({ span: 'auto' }, series, Date.now());
-    const from = Math.max(interval.from, Math.min(series.firstWindow ?? 0, interval.to - 60_000));
-    const shown = { from, to: interval.to };
-    const resolution = resolutionFor(shown, series.resolutions, MAX_POINTS);
-    fetchWindows({ gateway, series: series.series, resolution }, shown, ended.signal).then(
-      (windows: SummaryView[]) => setCourse({ path: sparkPath(windows, resolution, shown), problem: null }),
+    const resolution = resolutionFor(interval, series.resolutions, MAX_POINTS);
+    fetchWindows({ gateway, series: series.series, resolution }, interval, ended.signal).then(
+      (windows: SummaryView[]) => setCourse({ path: sparkPath(windows, resolution, interval), problem: null }),
       (error: unknown) => {
         if (!ended.signal.aborted) setCourse(({ path }) => ({ path, problem: inWords(error) }));
       },

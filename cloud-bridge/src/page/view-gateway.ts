@@ -1,7 +1,7 @@
 import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
 
-import type { GatewaysAnswer, GatewayView, SeriesView } from '../api/contract.ts';
+import type { AlertView, GatewaysAnswer, GatewayView, SeriesView } from '../api/contract.ts';
 import { AlertList } from './alert-list.ts';
 import { fetchAlerts, fetchSeries } from './api.ts';
 import * as format from './format.ts';
@@ -13,7 +13,9 @@ import { SetPoints } from './set-points.ts';
 import { Sparkline } from './sparkline.ts';
 import { Presence, Troubles } from './view-fleet.ts';
 
-const SHOWN_ALERTS = 20;
+type Severity = AlertView['severity'];
+
+const SHOWN_ALERTS = 30;
 
 /** One gateway: its series, its alerts, its set-points. */
 export function OneGatewayView({ gateway, fleet }: { gateway: string; fleet: Loaded<GatewaysAnswer> }): VNode {
@@ -29,7 +31,8 @@ export function OneGatewayView({ gateway, fleet }: { gateway: string; fleet: Loa
   );
   const own = fleet.data?.gateways.find((one) => one.gateway === gateway);
   const list = series.data?.series ?? [];
-  const troubled = new Set((alerts.data?.alerts ?? []).filter((one) => one.state === 'open').map((one) => one.series));
+  const open = (alerts.data?.alerts ?? []).filter((one) => one.state === 'open');
+  const over = (alerts.data?.alerts ?? []).filter((one) => one.state === 'closed');
   return html`<main>
     <nav class="crumbs" aria-label="Where you are"><a href=${hrefOf({ view: 'fleet' })}>Fleet</a></nav>
     <div class="view-head">
@@ -39,23 +42,42 @@ export function OneGatewayView({ gateway, fleet }: { gateway: string; fleet: Loa
     ${fleet.error && html`<${Problem} doing="Loading the gateway" reason=${fleet.error} retry=${fleet.reload} />`}
     ${fleet.data && !own && html`<p class="empty">No gateway of this name is enrolled.</p>`}
     ${own && html`<${Facts} gateway=${own} series=${list} />`} ${own && html`<${Troubles} gateway=${own} />`}
+    ${alerts.error && html`<${Problem} doing="Loading the alerts" reason=${alerts.error} retry=${alerts.reload} />`}
+    ${
+      open.length > 0 &&
+      html`<section aria-labelledby="open-alerts">
+        <h2 id="open-alerts">Open alerts</h2>
+        <${AlertList} alerts=${open} gatewayShown=${false} />
+      </section>`
+    }
     <section aria-labelledby="series">
       <h2 id="series">Series</h2>
       ${series.error && html`<${Problem} doing="Loading the series" reason=${series.error} retry=${series.reload} />`}
       ${!series.data && !series.error && html`<${Waiting} what="Loading the series" />`}
       ${series.data && list.length === 0 && html`<${NoSeries} />`}
-      ${list.length > 0 && html`<${SeriesGrid} gateway=${gateway} series=${list} troubled=${troubled} />`}
+      ${list.length > 0 && html`<${SeriesGrid} gateway=${gateway} series=${list} severities=${worstOf(open)} />`}
     </section>
     <div class="two">
-      <section aria-labelledby="alerts">
-        <h2 id="alerts">Alerts</h2>
-        ${alerts.error && html`<${Problem} doing="Loading the alerts" reason=${alerts.error} retry=${alerts.reload} />`}
-        ${alerts.data?.alerts.length === 0 && html`<p class="empty">None so far.</p>`}
-        ${alerts.data && html`<${AlertList} alerts=${alerts.data.alerts} gatewayShown=${false} />`}
+      <section aria-labelledby="earlier-alerts">
+        <h2 id="earlier-alerts">Earlier alerts</h2>
+        ${alerts.data && over.length === 0 && html`<p class="empty">None so far.</p>`}
+        <${AlertList} alerts=${over} gatewayShown=${false} />
       </section>
       <${SetPoints} gateway=${gateway} />
     </div>
   </main>`;
+}
+
+const RANK: Record<Severity, number> = { info: 0, warning: 1, critical: 2 };
+
+/** The gravest severity of each series. */
+function worstOf(alerts: readonly AlertView[]): Map<string, Severity> {
+  const worst = new Map<string, Severity>();
+  for (const { series, severity } of alerts) {
+    const known = worst.get(series);
+    if (known === undefined || RANK[severity] > RANK[known]) worst.set(series, severity);
+  }
+  return worst;
 }
 
 const isAbout = (change: { gateway: string | null }, gateway: string): boolean =>
@@ -81,10 +103,17 @@ function Facts({ gateway, series }: { gateway: GatewayView; series: readonly Ser
   </dl>`;
 }
 
-function SeriesGrid(props: { gateway: string; series: readonly SeriesView[]; troubled: ReadonlySet<string> }): VNode {
+function SeriesGrid(props: {
+  gateway: string;
+  series: readonly SeriesView[];
+  severities: ReadonlyMap<string, Severity>;
+}): VNode {
   const [wanted, setWanted] = useState('');
   const words = wanted.toLowerCase().split(/\s+/);
-  const shown = props.series.filter(({ series }) => words.every((word) => series.toLowerCase().includes(word)));
+  const rank = ({ series }: SeriesView): number => (props.severities.has(series) ? 0 : 1);
+  const shown = props.series
+    .filter(({ series }) => words.every((word) => series.toLowerCase().includes(word)))
+    .toSorted((a, b) => rank(a) - rank(b));
   return html`<div>
     <form class="filters" role="search" onSubmit=${(event: Event) => event.preventDefault()}>
       <label>
@@ -107,20 +136,21 @@ function SeriesGrid(props: { gateway: string; series: readonly SeriesView[]; tro
             key=${one.series}
             gateway=${props.gateway}
             series=${one}
-            open=${props.troubled.has(one.series)}
+            severity=${props.severities.get(one.series)}
           />`,
       )}
     </ul>
   </div>`;
 }
 
-function SeriesTile({ gateway, series, open }: { gateway: string; series: SeriesView; open: boolean }): VNode {
+function SeriesTile(props: { gateway: string; series: SeriesView; severity: Severity | undefined }): VNode {
+  const { gateway, series, severity } = props;
   const address = hrefOf({ view: 'series', gateway, series: series.series, range: { span: 'auto' } });
-  return html`<li class=${open ? 'tile open' : 'tile'}>
+  return html`<li class=${severity === undefined ? 'tile' : `tile open ${severity}`}>
     <a href=${address}>
       <${SeriesName} series=${series.series} />
       <span class="tile-value">${format.value(series.lastValue, series.unit, series.kind)}</span>
-      ${open && html`<span class="tile-alert">alert</span>`}
+      ${severity !== undefined && html`<span class="tile-alert">${severity}</span>`}
       <${Sparkline} gateway=${gateway} series=${series} />
     </a>
   </li>`;

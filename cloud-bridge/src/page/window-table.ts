@@ -42,7 +42,9 @@ function Row({ window, words }: { window: SummaryView; words: boolean }): VNode 
   return html`<tr>
     <th scope="row">${format.preciseTime(window.windowStart)}</th>
     <td>${format.count(window.count)}</td>
-    ${!words && [mean, min, p10, p50, p90, max].map((value) => html`<td>${format.value(value, null)}</td>`)}
+    ${!words && [mean, min].map((value) => html`<td>${format.value(value, null)}</td>`)}
+    ${!words && [p10, p50, p90].map((value) => html`<td>${value === null ? '–' : format.quantile(value)}</td>`)}
+    ${!words && html`<td>${format.value(max, null)}</td>`}
     <td>${format.value(window.last?.value ?? null, null)}</td>
   </tr>`;
 }

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 
 import type { SummaryView } from '../../../cloud-bridge/src/api/contract.ts';
-import { chartData, gapsOf, lonelyPoints, mergeWindows, overall } from '../../../cloud-bridge/src/page/chart-data.ts';
+import {
+  chartData,
+  gapsOf,
+  lonelyPoints,
+  mergeWindows,
+  middleBand,
+  overall,
+} from '../../../cloud-bridge/src/page/chart-data.ts';
 import { SPARK, sparkPath } from '../../../cloud-bridge/src/page/spark-path.ts';
 
 const MINUTE = 60_000;
@@ -46,6 +53,13 @@ describe('columns of a chart', () => {
 
   it('leaves windows without numbers empty', () => {
     assert.deepEqual(chartData([windowAt(1, null)], 60).mean, [null]);
+  });
+
+  it('leaves out the quantiles where their error is wider than the values lie apart', () => {
+    const tight = { ...windowAt(1, 233), min: 232.8, max: 233.4, p10: 231.9, p90: 231.9 };
+    assert.equal(middleBand(tight), null);
+    assert.deepEqual([chartData([tight], 60).p10, chartData([tight], 60).max], [[null], [233.4]]);
+    assert.deepEqual(middleBand({ ...windowAt(1, 9), min: 8, max: 10, p10: 7.95, p90: 9.7 }), { p10: 8, p90: 9.7 });
   });
 
   it('finds the points that no line reaches', () => {
