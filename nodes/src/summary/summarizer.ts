@@ -41,7 +41,7 @@ const REPLAY_QUIET = 30_000;
 const RETIRED = 2 ** 52;
 
 /** Parts in one commit: few enough that preparing them does not hold up the event loop. */
-const PARTS_PER_COMMIT = 500;
+const PARTS_PER_COMMIT = 250;
 
 /** Name of the consumer that makes the parts of a resolution. There is one for a vault, whatever node feeds it. */
 export function consumerOf(resolution: Resolution): string {

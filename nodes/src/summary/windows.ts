@@ -68,11 +68,15 @@ export class SeriesWindows {
    * recording, a sensor that kept them): their windows are over from the start, and would close at every tick.
    */
   takeDue({ length, grace, now, monotonic }: ClosingRule): OpenWindow[] {
+    const { open } = this;
+    const over = (window: OpenWindow): boolean => window.forced || window.start + length + grace <= now;
+    // Most series at most ticks have nothing to close.
+    if (!open.some(over)) return [];
     const due: OpenWindow[] = [];
     let latest = -Infinity;
-    for (const window of this.open.toReversed()) {
-      const over = window.start + length + grace <= now;
-      if (window.forced || (over && (latest > window.start || monotonic - window.touched >= grace))) due.push(window);
+    for (const window of open.toReversed()) {
+      const quiet = latest > window.start || monotonic - window.touched >= grace;
+      if (window.forced || (over(window) && quiet)) due.push(window);
       latest = Math.max(latest, window.start);
     }
     if (due.length > 0) this.remove(due);
