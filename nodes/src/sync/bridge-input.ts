@@ -1,4 +1,5 @@
 import type { Alert } from '../detect/alert.ts';
+import { decodeAlert, encodeAlert } from '../detect/alert-codec.ts';
 import { TideError } from '../node/errors.ts';
 import type { NodeMessage } from '../node/node-red.ts';
 import { DEFAULT_PURPOSE } from '../privacy/grants.ts';
@@ -6,7 +7,6 @@ import { DEFAULT_PURPOSE } from '../privacy/grants.ts';
 /** What a message asks of tide-bridge. */
 export type BridgeInput =
   | { kind: 'grant' | 'revoke'; series: string; purpose: string }
-  /** Alerts, still to be checked: encodeAlert refuses what is none. */
   | { kind: 'alerts'; alerts: Alert[] }
   /** What lies in the outbox already, by another way. */
   | { kind: 'nudge' };
@@ -14,7 +14,7 @@ export type BridgeInput =
 /** Most alerts that one message may carry. */
 const MAX_ALERTS = 1_000;
 
-/** Throws TideError `bad-input` for what a bridge has no use for. */
+/** Throws TideError `bad-input` or `bad-alert` for what a bridge has no use for. */
 export function readBridgeInput(message: NodeMessage): BridgeInput {
   const { topic, payload, tide } = message;
   if (topic === 'grant' || topic === 'revoke') return readDecision(topic, payload);
@@ -23,7 +23,9 @@ export function readBridgeInput(message: NodeMessage): BridgeInput {
   const candidates: unknown[] = Array.isArray(payload) ? payload : [payload];
   if (candidates.length > MAX_ALERTS)
     throw new TideError('bad-input', `a message with ${candidates.length} alerts; at most ${MAX_ALERTS} are allowed`);
-  if (candidates.every(looksLikeAlert)) return { kind: 'alerts', alerts: candidates };
+  // Checked here, since nobody looks at an alert that no grant lets out.
+  if (candidates.every(looksLikeAlert))
+    return { kind: 'alerts', alerts: candidates.map((one) => decodeAlert(encodeAlert(one))) };
   throw new TideError(
     'bad-input',
     'tide-bridge takes alerts, messages of tide-summarize, and the topics "grant" and "revoke" with a series pattern',

@@ -99,9 +99,10 @@ export class Bridge {
     clearInterval(this.statusTimer);
     clearTimeout(this.timer);
     try {
-      await this.transport?.stop();
+      // First what goes into the vault: in a deploy it closes soon as well.
       await this.session?.close();
     } finally {
+      await this.transport?.stop();
       clearTimeout(this.timer);
       if (running.get(this.options.vault) === this) running.delete(this.options.vault);
     }
