@@ -12,6 +12,7 @@ import tideBridge from '../../nodes/src/sync/tide-bridge.ts';
 import tideCloud from '../../nodes/src/sync/tide-cloud.ts';
 import tideVault from '../../nodes/src/vault/tide-vault.ts';
 import { eventually } from '../support/eventually.ts';
+import { shownBy, shows } from '../support/shown.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { TemporaryVault } from '../support/temporary-vault.ts';
 import { alert, part } from '../unit/sync/rig.ts';
@@ -20,6 +21,9 @@ helper.init(createRequire(import.meta.url).resolve('node-red'));
 
 const NODES = [tideVault, tideCloud, tideBridge];
 const MINUTE = 29_000_000;
+
+const shown = (id = 'b') => shownBy(helper.getNode(id));
+const showing = (text: RegExp, id = 'b'): Promise<void> => shows(() => helper.getNode(id), text);
 
 describe('tide-bridge', function () {
   this.timeout(60_000);
@@ -73,21 +77,11 @@ describe('tide-bridge', function () {
     helper.getNode('out')?.on('input', (message: { payload: BridgeStatus }) => heard.push(message.payload));
   }
 
-  const shown = (id = 'b'): { fill?: string; text?: string } => {
-    // The helper's spy is one for all nodes.
-    const { args, thisValues } = helper.getNode(id).status as {
-      args: { fill?: string; text?: string }[][];
-      thisValues: { id: string }[];
-    };
-    return args.findLast((_, i) => thisValues[i].id === id)?.[0] ?? {};
-  };
-  const showing = (text: RegExp, id = 'b'): Promise<void> =>
-    eventually(`the node shows ${text}, now it shows ${shown(id).text}`, () => text.test(shown(id).text ?? ''));
-
   const get = async <T>(question: string): Promise<T> => {
     const answer = await fetch(new URL(`/api/v1/${question}`, cloud.pageUrl));
     assert.equal(answer.status, 200, await answer.clone().text());
-    return (await answer.json()) as T;
+    const body: T = await answer.json();
+    return body;
   };
   const summaries = (series: string): Promise<SummariesAnswer> =>
     get(`summaries?gateway=${name}&series=${encodeURIComponent(series)}&resolution=60&from=0&to=${Date.now()}`);
