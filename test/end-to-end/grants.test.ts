@@ -3,16 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import mqtt from 'mqtt';
 import type { SeriesAnswer } from '../../cloud-bridge/src/api/contract.ts';
 import { eventually } from '../support/eventually.ts';
-import { Site } from '../support/site.ts';
+import { Site, hurry } from '../support/site.ts';
 import { Wiretap } from '../support/wiretap.ts';
-
-/** Windows of a second, sent each second, so that a test need not wait for minutes. */
-function hurry(flow: Record<string, unknown>[]): void {
-  for (const node of flow) {
-    if (node['type'] === 'tide-summarize') Object.assign(node, { resolutions: '1s', grace: '1' });
-    if (node['type'] === 'tide-bridge') node['interval'] = '1';
-  }
-}
 
 describe('a grant', function () {
   this.timeout(120_000);
@@ -43,7 +35,7 @@ describe('a grant', function () {
           await measure();
           await sleep(100);
         }
-        await site.tidegate('grant', site.gatewayDirectory, 'revoke', 'site/door');
+        await site.tidegate('grant', 'revoke', site.gatewayDirectory, 'site/door');
         wiretap.take();
         site.link.restore();
 

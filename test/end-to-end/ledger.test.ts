@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { SummariesAnswer } from '../../cloud-bridge/src/api/contract.ts';
 import { Ledger, scaled, type Entry } from '../support/ledger.ts';
 import { interleave, recordings } from '../support/recorded.ts';
-import { Site } from '../support/site.ts';
+import { Site, hurry } from '../support/site.ts';
 
 /** Rounds in a row; a long campaign sets more. */
 const ROUNDS = Number(process.env['TIDEGATE_ROUNDS'] ?? 2);
@@ -31,7 +31,7 @@ describe('the whole tide', function () {
   this.timeout(60_000 + ROUNDS * 120_000);
 
   it(`delivers every acknowledged reading exactly once through SIGKILL, deploys and cuts (${ROUNDS} rounds)`, async () => {
-    const site = await Site.make({ grants: ['site/#'] });
+    const site = await Site.make({ grants: ['site/#'], flow: hurry });
     try {
       await site.startGateway();
       for (let round = 1; round <= ROUNDS; round++) await playRound(site, round);
@@ -91,7 +91,7 @@ async function compare(site: Site, ledger: Ledger, round: number): Promise<void>
 }
 
 async function fold(site: Site, series: string): Promise<SummariesAnswer['total']> {
-  const query = new URLSearchParams({ gateway: 'site', series, resolution: '60', from: '0', to: '8640000000000000' });
+  const query = new URLSearchParams({ gateway: 'site', series, resolution: '1', from: '0', to: '8640000000000000' });
   try {
     return (await site.ask<SummariesAnswer>(`/api/v1/summaries?${query.toString()}`)).total;
   } catch (error) {

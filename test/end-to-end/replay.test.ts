@@ -6,13 +6,13 @@ import { eventually } from '../support/eventually.ts';
 import { scaled } from '../support/ledger.ts';
 import { readRecording } from '../support/recorded.ts';
 import { root } from '../support/process.ts';
-import { Site } from '../support/site.ts';
+import { Site, hurry } from '../support/site.ts';
 
 describe('tidegate replay', function () {
   this.timeout(180_000);
 
   it('brings a folder of recorded series into the cloud: count and sum of each equal the file', async () => {
-    const site = await Site.make({ grants: ['site/#'] });
+    const site = await Site.make({ grants: ['site/#'], flow: hurry });
     try {
       await site.startGateway();
       const folder = path.join(site.directory, 'recorded');
@@ -32,7 +32,7 @@ describe('tidegate replay', function () {
         const query = new URLSearchParams({
           gateway: 'site',
           series: `site/${name}`,
-          resolution: '60',
+          resolution: '1',
           from: '0',
           to: '8640000000000000',
         });

@@ -54,6 +54,7 @@ describe('a value from the cloud', function () {
     const site = await Site.make({ grants: ['#'], flow: publishState });
     try {
       await site.startGateway();
+      await site.enrolled();
       const answer = await site.put('/api/v1/state?gateway=site&key=boiler/target', { value: 61.5 });
       assert.equal(answer.status, 200, await answer.text());
       assert.equal(await readSetPoint(site), '61.5');
@@ -74,6 +75,8 @@ describe('a value from the cloud', function () {
   it('is refused without the API token', async () => {
     const site = await Site.make({ grants: ['#'] });
     try {
+      await site.startGateway();
+      await site.enrolled();
       site.apiToken = 'wrong';
       const answer = await site.put('/api/v1/state?gateway=site&key=boiler/target', { value: 1 });
       assert.equal(answer.status, 401);

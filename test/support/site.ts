@@ -2,6 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parse, stringify } from 'yaml';
+import type { GatewaysAnswer } from '../../cloud-bridge/src/api/contract.ts';
+import { eventually } from './eventually.ts';
 import { freePort } from './ports.ts';
 import { Program, root } from './process.ts';
 import { TcpProxy } from './tcp-proxy.ts';
@@ -18,6 +20,14 @@ export interface CloudUrls {
  * A cloud and a gateway as real processes, with a link between them that can be cut. Each can be stopped, killed and
  * started again on its own directory; ports stay the same, as they would on a site.
  */
+/** Windows of a second, sent each second, so that a test need not wait for minutes. */
+export function hurry(flow: Record<string, unknown>[]): void {
+  for (const node of flow) {
+    if (node['type'] === 'tide-summarize') Object.assign(node, { resolutions: '1s', grace: '1' });
+    if (node['type'] === 'tide-bridge') node['interval'] = '1';
+  }
+}
+
 export class Site {
   readonly directory: string;
   readonly gatewayDirectory: string;
@@ -100,6 +110,14 @@ export class Site {
   async startGateway(): Promise<void> {
     this.gateway = new Program('gateway', process.execPath, [GATEWAY_CLI, 'run', this.gatewayDirectory, '--json']);
     await this.gateway.json();
+  }
+
+  /** Waits until the cloud has heard of the gateway. */
+  async enrolled(): Promise<void> {
+    await eventually('the gateway is enrolled at the cloud', async () => {
+      const { gateways } = await this.ask<GatewaysAnswer>('/api/v1/gateways');
+      return gateways.some(({ gateway, online }) => gateway === 'site' && online);
+    });
   }
 
   /** Changes gateway.yaml while the gateway is down. */
