@@ -6,7 +6,7 @@ import { Worker } from 'node:worker_threads';
 import { type RunningCloud, startCloud } from '@tidegate/cloud-bridge';
 import { systemClock } from '@tidegate/nodes/node';
 import { outgoingOf, storeEnrolment } from '@tidegate/nodes/sync';
-import { openVault, readKey } from '@tidegate/nodes/vault';
+import { openVault, readKey, type Vault } from '@tidegate/nodes/vault';
 
 import { CONFIG_FILE, readConfig } from '../config/file-config.ts';
 import type { GatewayConfig } from '../config/schema.ts';
@@ -57,6 +57,7 @@ export class Demo {
   private async startAll(): Promise<void> {
     const { dir, json } = this.options;
     const log = (line: string): void => console.error(line);
+    const cloudIsNew = !existsSync(path.resolve(dir, 'cloud'));
     const cloud = await startCloud({
       directory: path.resolve(dir, 'cloud'),
       host: '127.0.0.1',
@@ -70,6 +71,8 @@ export class Demo {
     const isNew = !existsSync(path.join(directory, CONFIG_FILE));
     if (isNew) await makeGateway(directory, cloud);
     const config = await readConfig(directory);
+    // A cloud that was thrown away knows nobody: the gateway that is still there enrols with the new one.
+    if (cloudIsNew && !isNew) await enrol(directory, config, cloud);
     const gateway = new Gateway(
       {
         directory,
@@ -128,14 +131,27 @@ async function makeGateway(directory: string, cloud: RunningCloud): Promise<void
       hashPassword(demoPassword(readKey({ file: path.join(made, KEY_FILE) }, path.join(made, 'vault')))),
     flow: quickly,
   });
-  const vault = await openVault(vaultOptionsOf(aside, config), systemClock);
+  await withVault(aside, config, async (vault) => (await outgoingOf(vault)).grant(GRANT));
+  await enrol(aside, config, cloud);
+  await rename(aside, directory);
+}
+
+async function enrol(directory: string, config: GatewayConfig, cloud: RunningCloud): Promise<void> {
+  const token = await cloud.enrol(NAME);
+  await withVault(directory, config, async (vault) => storeEnrolment(vault, token));
+}
+
+async function withVault(
+  directory: string,
+  config: GatewayConfig,
+  use: (vault: Vault) => Promise<unknown>,
+): Promise<void> {
+  const vault = await openVault(vaultOptionsOf(directory, config), systemClock);
   try {
-    await (await outgoingOf(vault)).grant(GRANT);
-    await storeEnrolment(vault, await cloud.enrol(NAME));
+    await use(vault);
   } finally {
     await vault.close();
   }
-  await rename(aside, directory);
 }
 
 /** Windows of 5 seconds, sent every second, so that the page moves while one looks. */
