@@ -11,6 +11,7 @@ import { enrolGateway } from './enrol.ts';
 import { labelOf } from './gateway-label.ts';
 import { loadKeys, type CloudKeys } from './keys/file-keys.ts';
 import { MergeWorker } from './merge/start-worker.ts';
+import { Checkpointer } from './store/start-checkpoint-worker.ts';
 import { openSqliteStore } from './store/sqlite-store.ts';
 import type { Store } from './store/store.ts';
 
@@ -75,6 +76,9 @@ export async function startCloud(options: CloudOptions): Promise<RunningCloud> {
   try {
     const { store, keys } = openCloudDirectory(directory);
     stops.push(() => store.close());
+    const checkpointer = new Checkpointer(databaseFileOf(directory), log);
+    checkpointer.start();
+    stops.push(() => checkpointer.stop());
     const broker = await startBroker(options, keys, stops);
     await store.setSetting(BROKER_URL, broker.shownUrl);
     const events = new Events();

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { Socket } from 'node:net';
 
 import { encodeAlert, type Alert } from '@tidegate/nodes/detect';
 import { systemClock } from '@tidegate/nodes/node';
@@ -77,6 +78,7 @@ export class HandMadeGateway {
     own: { identity?: Identity; incarnation?: Uint8Array } = {},
   ): Promise<HandMadeGateway> {
     const client = await connectAsync(brokerUrl, { reconnectPeriod: 100 });
+    if (client.stream instanceof Socket) client.stream.setNoDelay(true);
     const decoded = decodeToken(token);
     const gateway = new HandMadeGateway(
       client,

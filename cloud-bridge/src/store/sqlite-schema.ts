@@ -193,6 +193,9 @@ export function openForWriting(file: string, busyMs = BUSY_MS): Database.Databas
     db.pragma('journal_mode = WAL');
     // better-sqlite3 defaults to NORMAL in WAL mode, which loses acknowledged commits when the power goes.
     db.pragma('synchronous = FULL');
+    // What the checkpointer has left over by then is little, and only a writer that catches up with it can start the
+    // log from its beginning again.
+    db.pragma(`wal_autocheckpoint = ${LOG_PAGES}`);
     db.pragma('cache_size = -32768');
     db.pragma('temp_store = MEMORY');
     migrate(db, file);
@@ -211,6 +214,8 @@ export function openForReading(file: string): Database.Database {
   return db;
 }
 
+/** 16 MB. */
+const LOG_PAGES = 4096;
 /** How long a connection waits for another process that writes, ms. */
 const BUSY_MS = 5000;
 
