@@ -67,7 +67,7 @@ describe('tidegate', function () {
       assert.equal(code, 0, output);
       assert.match(output, /password (\w{4}-){4}\w{4}/);
       assert.equal(statSync(path.join(directory, 'keys/vault.key')).mode & 0o777, 0o600);
-      const password = /password ([\w-]+)/.exec(output)![1]!;
+      const password = /password ([\w-]+)/.exec(output)![1];
       assert.ok(!readFileSync(path.join(directory, 'gateway.yaml'), 'utf8').includes(password));
       const listed = await tidegate('grant', 'list', directory, '--json');
       const { grants } = JSON.parse(listed.output) as { grants: { series: string }[] };

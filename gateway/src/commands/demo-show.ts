@@ -32,6 +32,8 @@ const GRANT = 'site/#';
 /** Seed of the simulated site; the times of its faults hang on it. */
 const SEED = 20_261_121;
 
+const log = (line: string): void => console.error(line);
+
 /** Cloud and gateway in this process, the simulated site in a thread of its own. */
 export class Demo {
   private readonly options: DemoOptions;
@@ -56,7 +58,6 @@ export class Demo {
 
   private async startAll(): Promise<void> {
     const { dir, json } = this.options;
-    const log = (line: string): void => console.error(line);
     const cloudIsNew = !existsSync(path.resolve(dir, 'cloud'));
     const cloud = await startCloud({
       directory: path.resolve(dir, 'cloud'),
@@ -114,7 +115,7 @@ export class Demo {
       console.log(`${new Date().toTimeString().slice(0, 8)}  at the site: ${message.text}`);
     });
     this.undo.push(async () => {
-      site.postMessage('stop');
+      site.postMessage('stop', []);
       await ended;
     });
   }

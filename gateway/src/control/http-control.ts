@@ -1,12 +1,12 @@
-import { createServer, type IncomingMessage, request, type Server } from 'node:http';
+import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import { chmod, mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 
-import { reasonOf, TideError } from '@tidegate/nodes/node';
+import { reasonOf, TideError, toError } from '@tidegate/nodes/node';
 import { z } from 'zod';
 
 import { codeOf } from '../error-code.ts';
-import { answerControl, type Controlled } from './requests.ts';
+import { type Answer, answerControl, type Controlled } from './requests.ts';
 
 /** Largest request and answer, bytes. */
 const MAX_BODY = 1 << 20;
@@ -29,12 +29,7 @@ export class ControlServer {
       await rm(this.path, { force: true });
     }
     const server = createServer((incoming, response) => {
-      this.answer(incoming)
-        .catch((error: unknown) => ({ status: 500, body: { error: { code: 'failed', message: reasonOf(error) } } }))
-        .then(({ status, body }) => {
-          response.writeHead(status, { 'content-type': 'application/json' });
-          response.end(JSON.stringify(body));
-        }, response.destroy.bind(response));
+      this.respond(incoming, response).catch((error: unknown) => response.destroy(toError(error)));
     });
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
@@ -53,7 +48,18 @@ export class ControlServer {
     await closed;
   }
 
-  private async answer(incoming: IncomingMessage): Promise<{ status: number; body: unknown }> {
+  private async respond(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+    let answer: Answer;
+    try {
+      answer = await this.answer(incoming);
+    } catch (error) {
+      answer = { status: 500, body: { error: { code: 'failed', message: reasonOf(error) } } };
+    }
+    response.writeHead(answer.status, { 'content-type': 'application/json' });
+    response.end(JSON.stringify(answer.body));
+  }
+
+  private async answer(incoming: IncomingMessage): Promise<Answer> {
     const text = await bodyOf(incoming);
     let body: unknown;
     try {

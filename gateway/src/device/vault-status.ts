@@ -10,7 +10,7 @@ export async function vaultStatus(
 ): Promise<Pick<GatewayStatus, 'vault' | 'bridge' | 'enrolled' | 'grants'>> {
   const stats = await vault.stats();
   const grants = await readGrants(vault);
-  const bridge = await bridgeOf(vault)?.status();
+  const bridge = bridgeOf(vault)?.status();
   const enrolment = await loadEnrolment(vault);
   return {
     vault: {

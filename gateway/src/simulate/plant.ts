@@ -15,7 +15,7 @@ interface Moment {
   /** -1..1 over the day, highest at 15:00 UTC. */
   day: number;
   /** Strength of a fault, 0..1. */
-  fault(name: FaultName): number;
+  fault: (name: FaultName) => number;
 }
 
 interface Metric {

@@ -13,7 +13,7 @@ export interface SiteWorkerData {
 
 export type SiteWorkerMessage = { kind: 'fault'; text: string } | { kind: 'stopped' };
 
-const say = (message: SiteWorkerMessage): void => parentPort?.postMessage(message);
+const say = (message: SiteWorkerMessage): void => parentPort?.postMessage(message, []);
 const site = new Site(
   { ...(workerData as SiteWorkerData), onFault: (text) => say({ kind: 'fault', text }) },
   systemClock,

@@ -54,6 +54,15 @@ describe("the gateway's broker", function () {
     return client;
   }
 
+  async function login(username?: string, password?: string): Promise<number> {
+    const { client, code } = await RawClient.connect(broker.port, 'a', {
+      ...(username === undefined ? {} : { username }),
+      ...(password === undefined ? {} : { password: Buffer.from(password) }),
+    });
+    clients.push(client);
+    return code;
+  }
+
   afterEach(async () => {
     for (const client of clients) await client.close();
     await broker.stop();
@@ -199,14 +208,6 @@ describe("the gateway's broker", function () {
 
   it('lets in only its users when it has some', async () => {
     await start({ users: [{ name: 'press', passwordHash: await hashPassword('right one') }] });
-    const login = async (username?: string, password?: string): Promise<number> => {
-      const { client, code } = await RawClient.connect(broker.port, 'a', {
-        ...(username === undefined ? {} : { username }),
-        ...(password === undefined ? {} : { password: Buffer.from(password) }),
-      });
-      clients.push(client);
-      return code;
-    };
     assert.equal(await login('press', 'right one'), 0);
     assert.equal(await login('press', 'wrong one'), 5);
     assert.equal(await login('other', 'right one'), 5);

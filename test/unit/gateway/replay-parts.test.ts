@@ -5,6 +5,10 @@ import { mergeByTime, type Row } from '../../../gateway/src/replay/merge.ts';
 import { progressLine } from '../../../gateway/src/replay/progress.ts';
 import { checkTemplate, topicFrom } from '../../../gateway/src/replay/template.ts';
 
+async function* rows(list: number[]): AsyncGenerator<Row> {
+  for (const time of list) yield { time, stamp: '', values: [] };
+}
+
 describe('recordings', () => {
   it('give times as they are written in the wild', () => {
     const noon = Date.UTC(2026, 10, 21, 12, 0, 0);
@@ -44,9 +48,6 @@ describe('recordings', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.array(fc.integer({ min: 0, max: 50 }))), async (times) => {
         const sorted = times.map((list) => list.toSorted((a, b) => a - b));
-        async function* rows(list: number[]): AsyncGenerator<Row> {
-          for (const time of list) yield { time, stamp: '', values: [] };
-        }
         const merged: { source: number; time: number }[] = [];
         for await (const { source, row } of mergeByTime(sorted.map((list, source) => ({ source, rows: rows(list) }))))
           merged.push({ source, time: row.time });
