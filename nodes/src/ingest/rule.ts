@@ -23,8 +23,9 @@ export function sourceOf(definition: NodeDefinition): IngestSource {
  * @throws TideError naming what is wrong in it.
  */
 export function ruleOf(definition: NodeDefinition): DoorRule {
+  const source = sourceOf(definition);
   const topics = topicsOf(definition.topics);
-  if (topics.length === 0 && sourceOf(definition) !== 'input')
+  if (topics.length === 0 && source !== 'input')
     throw new TideError('no-topics', 'no topics are named; write for example sensors/#');
   return { topics, format: formatOf(definition.format), series: templateOf(definition.series) };
 }

@@ -34,6 +34,7 @@ const payload = (...metrics: number[][]): Uint8Array =>
   Uint8Array.from([...uint(1, TIME), ...metrics.flatMap((metric) => block(2, metric)), ...uint(3, 7)]);
 
 const quality = (code: number) => [...text(1, 'Quality'), ...block(2, [...uint(1, 3), ...uint(3, code)])];
+const rated = (code: number) => [...text(1, 'T'), ...double(13, 1), ...block(9, quality(code))];
 
 describe('Sparkplug B', () => {
   const births = new BirthBook();
@@ -82,8 +83,7 @@ describe('Sparkplug B', () => {
   });
 
   it('marks what its source calls bad or stale', () => {
-    const metric = (code: number) => [...text(1, 'T'), ...double(13, 1), ...block(9, quality(code))];
-    const found = read('DDATA', payload(metric(192), metric(0), metric(500)));
+    const found = read('DDATA', payload(rated(192), rated(0), rated(500)));
     assert.deepEqual(
       found.metrics.map(({ quality }) => quality),
       [undefined, 'bad', 'uncertain'],
