@@ -2,22 +2,19 @@ import { mkdirSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { TideError } from '../node/errors.ts';
 import type {
-  CommitItem,
-  EncodedChange,
   EncodedCheckpoint,
   EngineCalls,
   EngineStats,
-  ItemResult,
   JournalPart,
   OpenReport,
   WriteGroup,
-  WriteItem,
   WriteResult,
 } from './engine.ts';
 import { readHeader } from './file-header.ts';
 import { readKey } from './file-key.ts';
 import { unlock, type KeyRing } from './keys.ts';
 import { Sealer } from './sealed.ts';
+import { applyItem, type Stores } from './sqlite-apply.ts';
 import { SqliteAlerts } from './sqlite-alerts.ts';
 import { SqliteCheckpoints } from './sqlite-checkpoints.ts';
 import { Damage, type Store } from './sqlite-damage.ts';
@@ -32,21 +29,13 @@ import { SqliteSeries } from './sqlite-series.ts';
 import type { Block, KeyReference, QueuedAlert, Range, StreamBacklog } from './vault.ts';
 
 /** What stands while the vault is open. */
-interface Open extends Store {
+interface Open extends Store, Stores {
   readonly directory: string;
   readonly owner: Owner;
   readonly incarnation: string;
   readonly problems: string[];
   readonly series: SqliteSeries;
-  readonly journal: SqliteJournal;
-  readonly door: SqliteDoor;
-  readonly checkpoints: SqliteCheckpoints;
-  readonly outbox: SqliteOutbox;
-  readonly alerts: SqliteAlerts;
-  readonly documents: SqliteDocuments;
 }
-
-class Conflict extends Error {}
 
 /** The vault's records in SQLite, every body sealed. Synchronous: it runs in the writer's thread. */
 export class SqliteEngine implements EngineCalls {
@@ -255,77 +244,6 @@ function tryUnlock(directory: string, secret: string): KeyRing | undefined {
     if (error instanceof TideError && error.code === 'damaged') return undefined;
     throw error;
   }
-}
-
-function applyItem(state: Open, item: WriteItem): ItemResult {
-  if (item.kind === 'append') {
-    const first = state.journal.append(item);
-    if (item.receipts !== undefined && item.receipts.length > 0) state.door.addReceipts(item.receipts);
-    if (item.cause !== undefined) state.door.raiseCause(item.source, item.cause);
-    if (item.rejections !== undefined) state.door.addRejections(item.rejections);
-    return { kind: 'appended', first };
-  }
-  return item.changes.some(({ kind }) => kind === 'expect-document')
-    ? applyConditionally(state, item)
-    : { kind: 'committed', numbers: item.changes.map((change) => applyChange(state, change)) };
-}
-
-/** The others of the group stay when a condition does not hold. */
-function applyConditionally(state: Open, { changes }: CommitItem): ItemResult {
-  state.db.exec('SAVEPOINT item');
-  try {
-    const numbers = changes.map((change) => applyChange(state, change));
-    state.db.exec('RELEASE item');
-    return { kind: 'committed', numbers };
-  } catch (error) {
-    if (!(error instanceof Conflict)) throw error;
-    state.db.exec('ROLLBACK TO item; RELEASE item');
-    return { kind: 'conflict', reason: error.message };
-  }
-}
-
-/** Returns the number given to a block, else 0. */
-function applyChange(state: Open, change: EncodedChange): number {
-  const { checkpoints, outbox, alerts, documents } = state;
-  switch (change.kind) {
-    case 'checkpoint':
-      checkpoints.put(change);
-      break;
-    case 'consumer':
-      checkpoints.register(change.consumer, change.replayFrom);
-      break;
-    case 'forget-consumer':
-      checkpoints.forget(change.consumer);
-      break;
-    case 'block':
-      return outbox.add(change.stream, change.body);
-    case 'rewrite-block':
-      outbox.rewrite(change.stream, change.number, change.body);
-      break;
-    case 'blocks-acknowledged':
-      outbox.acknowledge(change.stream, change.ranges);
-      break;
-    case 'alert':
-      alerts.add(change.id, change.revision, change.body);
-      break;
-    case 'alerts-acknowledged':
-      alerts.acknowledge(change.alerts);
-      break;
-    case 'document':
-      documents.put(change.namespace, change.key, change.value);
-      break;
-    case 'expect-document': {
-      const found = documents.get(change.namespace, change.key);
-      if (!sameBytes(found, change.value))
-        throw new Conflict(`document ${change.namespace}/${change.key} is no longer what was expected`);
-      break;
-    }
-  }
-  return 0;
-}
-
-function sameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
-  return a === undefined || b === undefined ? a === b : Buffer.compare(a, b) === 0;
 }
 
 /** Bytes of all files below a directory. One that goes away meanwhile counts nothing. */
