@@ -11,6 +11,7 @@ import { enrolGateway } from './enrol.ts';
 import { labelOf } from './gateway-label.ts';
 import { loadKeys, type CloudKeys } from './keys/file-keys.ts';
 import { MergeWorker } from './merge/start-worker.ts';
+import type { BrokerPlace } from './merge/worker-messages.ts';
 import { Checkpointer } from './store/start-checkpoint-worker.ts';
 import { openSqliteStore } from './store/sqlite-store.ts';
 import type { Store } from './store/store.ts';
@@ -80,7 +81,7 @@ export async function startCloud(options: CloudOptions): Promise<RunningCloud> {
     checkpointer.start();
     stops.push(() => checkpointer.stop());
     const broker = await startBroker(options, keys, stops);
-    await store.setSetting(BROKER_URL, broker.shownUrl);
+    await store.setSetting(BROKER_URL, broker.url);
     const events = new Events();
     events.start();
     stops.push(() => events.stop());
@@ -112,25 +113,16 @@ export async function startCloud(options: CloudOptions): Promise<RunningCloud> {
       const { token, gateway } = await enrolGateway(store, keys.identity, systemClock, {
         name,
         tenant,
-        broker: broker.shownUrl,
+        broker: broker.url,
       });
       events.changed({ kind: 'gateways', gateway: labelOf(gateway) });
       return token;
     };
-    return { pageUrl, brokerUrl: broker.shownUrl, apiToken: keys.apiToken, enrol, stop };
+    return { pageUrl, brokerUrl: broker.url, apiToken: keys.apiToken, enrol, stop };
   } catch (error) {
     await stop();
     throw error;
   }
-}
-
-interface BrokerPlace {
-  embedded: boolean;
-  url: string;
-  /** Without user and password. */
-  shownUrl: string;
-  username?: string;
-  password?: string;
 }
 
 async function startBroker(
@@ -145,7 +137,7 @@ async function startBroker(
   await namingOption(own.start(), options.portOptions?.mqttPort ?? '--mqtt-port');
   const reach = mqttHost === '0.0.0.0' ? '127.0.0.1' : mqttHost === '::' ? '::1' : mqttHost;
   const url = `mqtt://${reach.includes(':') ? `[${reach}]` : reach}:${own.port}`;
-  return { embedded: true, url, shownUrl: url, username: WORKER_NAME, password: keys.brokerPassword };
+  return { embedded: true, url, username: WORKER_NAME, password: keys.brokerPassword };
 }
 
 function elsewhere(text: string): BrokerPlace {
@@ -162,7 +154,6 @@ function elsewhere(text: string): BrokerPlace {
   return {
     embedded: false,
     url: shown,
-    shownUrl: shown,
     ...(username === '' ? {} : { username: decodeURIComponent(username), password: decodeURIComponent(password) }),
   };
 }

@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { Socket } from 'node:net';
 
 import { reasonOf } from '@tidegate/nodes/node';
-import { parseTopic, type Address } from '@tidegate/nodes/sync';
-import { connect, type MqttClient } from 'mqtt';
+import { MAX_FRAME_BYTES, parseTopic, type Address } from '@tidegate/nodes/sync';
+import { connect, type IClientOptions, type MqttClient } from 'mqtt';
 
-import type { WorkerSettings } from './worker-messages.ts';
+import type { BrokerPlace } from './worker-messages.ts';
 
 /** Alerts come on a connection of their own: on a shared one they would stand behind all bulk that is under way. */
 const LANES = [
@@ -17,6 +17,17 @@ const LANES = [
   },
 ] as const;
 
+/** MQTT 5 lets a client say how large a packet it takes; the broker keeps larger ones to itself. */
+const BOUNDED: IClientOptions = {
+  protocolVersion: 5,
+  properties: { maximumPacketSize: MAX_FRAME_BYTES + 4096 },
+};
+/** For brokers that speak 3.1.1 only; they have to bound packets themselves. */
+const PLAIN: IClientOptions = { protocolVersion: 4, properties: {} };
+/** Return codes of CONNACK (MQTT 3.1.1, table 3.1; MQTT 5, section 3.2.2.2). */
+const V3_REFUSES_VERSION = 1;
+const V5_REFUSES_VERSION = 0x84;
+
 export interface LinkEvents {
   arrived: (address: Address, bytes: Uint8Array) => void;
   /** Both connections are subscribed. */
@@ -25,12 +36,12 @@ export interface LinkEvents {
 
 /** The merge worker's way to the broker: an ordinary MQTT client, twice. Reconnects by itself. */
 export class MqttLink {
-  private readonly broker: WorkerSettings['broker'];
+  private readonly broker: BrokerPlace;
   private readonly events: LinkEvents;
   private readonly troubles = new Map<string, string>();
   private clients: MqttClient[] = [];
 
-  constructor(broker: WorkerSettings['broker'], events: LinkEvents) {
+  constructor(broker: BrokerPlace, events: LinkEvents) {
     this.broker = broker;
     this.events = events;
   }
@@ -42,9 +53,7 @@ export class MqttLink {
 
   /** What keeps the link from working, in words. */
   problems(): string[] {
-    return [...new Set(this.troubles.values())].map(
-      (trouble) => `broker ${withoutSecrets(this.broker.url)}: ${trouble}`,
-    );
+    return [...new Set(this.troubles.values())].map((trouble) => `broker ${this.broker.url}: ${trouble}`);
   }
 
   /** Sends a frame; without a connection it is dropped, and its gateway will ask again. */
@@ -60,14 +69,16 @@ export class MqttLink {
   }
 
   private open({ name, filters, qos }: (typeof LANES)[number]): MqttClient {
-    const { url, username, password } = this.broker;
+    const { url, username, password, embedded } = this.broker;
     const client = connect(url, {
+      ...(embedded ? PLAIN : BOUNDED),
       ...(username === undefined ? {} : { username }),
       ...(password === undefined ? {} : { password }),
       clientId: `tidegate-cloud-${name}-${randomBytes(6).toString('hex')}`,
       clean: true,
       keepalive: 30,
       reconnectPeriod: 1000 + Math.floor(Math.random() * 1000),
+      reconnectOnConnackError: true,
       resubscribe: false,
       queueQoSZero: false,
     });
@@ -89,12 +100,11 @@ export class MqttLink {
     client.on('close', () => {
       if (!this.troubles.has(name)) this.troubles.set(name, 'the connection is lost');
     });
-    client.on('error', (error) => this.troubles.set(name, reasonOf(error)));
+    client.on('error', (error) => {
+      this.troubles.set(name, reasonOf(error));
+      if ('code' in error && (error.code === V3_REFUSES_VERSION || error.code === V5_REFUSES_VERSION))
+        Object.assign(client.options, PLAIN);
+    });
     return client;
   }
-}
-
-function withoutSecrets(url: string): string {
-  const { protocol, host } = new URL(url);
-  return `${protocol}//${host}`;
 }

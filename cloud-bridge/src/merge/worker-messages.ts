@@ -3,11 +3,20 @@ import type { Identity } from '@tidegate/nodes/sync';
 import type { ChangeEvent } from '../api/contract.ts';
 import type { Refusal } from './refusals.ts';
 
+export interface BrokerPlace {
+  /** In this process, and known to speak MQTT 3.1.1. */
+  embedded: boolean;
+  /** Without user and password. */
+  url: string;
+  username?: string;
+  password?: string;
+}
+
 /** What a merge worker is started with. */
 export interface WorkerSettings {
   databaseFile: string;
   identity: Identity;
-  broker: { url: string; username?: string; password?: string };
+  broker: BrokerPlace;
 }
 
 /** From the main thread to the worker. */
