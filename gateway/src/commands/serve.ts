@@ -2,6 +2,7 @@ import { reasonOf } from '@tidegate/nodes/node';
 
 /** Milliseconds that an orderly end may take. */
 const PATIENCE_MS = 30_000;
+const SAME_KEY_MS = 500;
 
 /**
  * Runs something until SIGINT or SIGTERM asks for the end, then ends the process: 0 after an orderly end. A second
@@ -10,9 +11,11 @@ const PATIENCE_MS = 30_000;
  */
 export async function serve(start: () => Promise<void>, stop: () => Promise<void>): Promise<never> {
   const asked = new Promise<void>((resolve) => {
-    let signals = 0;
+    let first: number | undefined;
     const signal = (): void => {
-      if (++signals > 1) process.exit(130);
+      first ??= performance.now();
+      // One Ctrl-C can arrive twice: from the terminal, and from an npm in between that passes it on.
+      if (performance.now() - first > SAME_KEY_MS) process.exit(130);
       resolve();
     };
     process.on('SIGINT', signal);
