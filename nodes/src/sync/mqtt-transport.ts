@@ -88,6 +88,7 @@ class MqttLane {
   private up = false;
   private full = false;
   private running = false;
+  private reason = '';
 
   constructor(
     lane: Lane,
@@ -166,16 +167,16 @@ class MqttLane {
       ...(password === undefined ? {} : { password }),
       ...(ca === undefined ? {} : { ca }),
     };
-    let reason = 'the connection ended';
+    this.reason = 'the connection ended';
     const client = mqtt.connect(url, options);
     this.client = client;
     this.full = false;
     client.on('error', (error) => {
-      reason = describe(error, url);
+      this.reason = describe(error, url);
       if (!client.connected) client.end(true);
     });
     client.on('connect', () => {
-      boundIncoming(client);
+      boundIncoming(client, () => this.cut(client, 'the broker sent a packet that is too large'));
       // Otherwise an alert waits up to 40 ms behind the packet before it (RFC 896 against RFC 1122, 4.2.3.2).
       if (client.stream instanceof Socket) client.stream.setNoDelay(true);
       this.subscribed(client, () => {
@@ -186,7 +187,7 @@ class MqttLane {
       });
     });
     client.on('message', (topic, payload) => this.events.received(topic, payload));
-    client.on('close', () => this.closed(client, reason));
+    client.on('close', () => this.closed(client));
   }
 
   /** Only the bulk lane listens: acknowledgements of alerts come there too, and each frame once. */
@@ -199,29 +200,35 @@ class MqttLane {
     client.subscribe(filter, { qos: 1 }, (error, granted) => {
       const refused = granted?.some(({ qos }) => qos === 128) ?? false;
       if ((error === null || error === undefined) && !refused) done();
-      else client.stream.destroy(new Error(`the broker refused the subscription to ${filter}`));
+      else this.cut(client, `the broker refused the subscription to ${filter}`);
     });
   }
 
-  private closed(client: MqttClient, reason: string): void {
+  /** Ends a connection for a reason of ours; MQTT.js passes on only the socket's own errors. */
+  private cut(client: MqttClient, reason: string): void {
+    this.reason = reason;
+    client.stream.destroy();
+  }
+
+  private closed(client: MqttClient): void {
     if (this.client !== client) return;
     this.client = undefined;
     this.up = false;
     client.end(true);
-    this.events.disconnected(this.lane, reason);
+    this.events.disconnected(this.lane, this.reason);
     if (this.running) this.timer = setTimeout(() => this.connect(), this.backoff.next());
   }
 }
 
 /** MQTT.js gathers a packet however long the broker says it is; this ends the connection instead. */
-function boundIncoming(client: MqttClient): void {
+function boundIncoming(client: MqttClient, cut: () => void): void {
   let pending = 0;
   client.on('packetreceive', () => {
     pending = 0;
   });
   client.stream.on('data', (chunk: Uint8Array) => {
     pending += chunk.length;
-    if (pending > MAX_INCOMING) client.stream.destroy(new Error('the broker sent a packet that is too large'));
+    if (pending > MAX_INCOMING) cut();
   });
 }
 

@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import fc from 'fast-check';
+import { Backoff } from '../../../nodes/src/sync/backoff.ts';
+import { statusText, type BridgeStatus } from '../../../nodes/src/sync/bridge-status.ts';
+import { FlowWindow } from '../../../nodes/src/sync/flow-window.ts';
+import { Lru } from '../../../nodes/src/sync/lru.ts';
+import { contains, normalise, rangesOf, without } from '../../../nodes/src/sync/ranges.ts';
+import { SOFTWARE } from '../../../nodes/src/sync/version.ts';
+import { seeded } from './rig.ts';
+
+const numbers = fc.array(fc.integer({ min: 1, max: 40 }), { maxLength: 30 });
+
+describe('ranges of block numbers', () => {
+  it('hold exactly the numbers that went in, ascending and not touching', () => {
+    fc.assert(
+      fc.property(numbers, (list) => {
+        const ranges = rangesOf(list);
+        for (let number = 0; number <= 41; number++) assert.equal(contains(ranges, number), list.includes(number));
+        for (const [i, [from, to]] of ranges.entries()) {
+          assert.ok(from <= to);
+          if (i > 0) assert.ok(from > ranges[i - 1][1] + 1);
+        }
+      }),
+    );
+  });
+
+  it('join and subtract as sets do', () => {
+    fc.assert(
+      fc.property(numbers, numbers, (left, right) => {
+        const joined = normalise([...rangesOf(left), ...rangesOf(right)]);
+        const less = without(rangesOf(left), rangesOf(right));
+        for (let number = 0; number <= 41; number++) {
+          assert.equal(contains(joined, number), left.includes(number) || right.includes(number));
+          assert.equal(contains(less, number), left.includes(number) && !right.includes(number));
+        }
+      }),
+    );
+  });
+});
+
+describe('backoff', () => {
+  const options = { floorMs: 250, firstMs: 5_000, capMs: 60_000 };
+
+  it('waits at most five seconds at first, then up to twice as long, never more than the cap', () => {
+    fc.assert(
+      fc.property(fc.nat(), (seed) => {
+        const backoff = new Backoff(seeded(seed), options);
+        for (const most of [5_000, 10_000, 20_000, 40_000, 60_000, 60_000]) {
+          const wait = backoff.next();
+          assert.ok(wait >= 250 && wait <= most, `${wait} of ${most}`);
+        }
+        backoff.reset();
+        assert.ok(backoff.next() <= 5_000);
+      }),
+    );
+  });
+
+  it('spreads a fleet over the whole time', () => {
+    const random = seeded(7);
+    const waits = Array.from({ length: 400 }, () => new Backoff(random, options).next());
+    for (let from = 250; from < 5_000; from += 950) {
+      const within = waits.filter((wait) => wait >= from && wait < from + 950).length;
+      assert.ok(within > 40, `${within} of 400 gateways in ${from}..${from + 950} ms`);
+    }
+  });
+});
+
+describe('flow window', () => {
+  it('grows while nothing queues, and shrinks when acknowledgements come late', () => {
+    const window = new FlowWindow(262_144);
+    for (let i = 0; i < 50; i++) window.acknowledged(20, 16_384, i * 20);
+    assert.equal(window.bytes, 262_144);
+    for (let i = 0; i < 50; i++) window.acknowledged(400, 16_384, 1000 + i * 20);
+    assert.equal(window.bytes, 32_768, 'two frames, so that the link is never idle');
+  });
+
+  it('keeps to the ceiling, also when that comes down', () => {
+    const window = new FlowWindow(20_000);
+    assert.equal(window.bytes, 20_000);
+    window.ceiling = 5_000;
+    assert.equal(window.bytes, 5_000);
+  });
+
+  it('waits at least two seconds for an acknowledgement, longer on a slow link, twice as long after each loss', () => {
+    const window = new FlowWindow(262_144);
+    assert.equal(window.timeoutMs, 2_000);
+    for (let i = 0; i < 20; i++) window.acknowledged(3_000, 1, i * 3_000);
+    assert.ok(window.timeoutMs > 3_000 && window.timeoutMs < 5_000, `${window.timeoutMs}`);
+    const before = window.timeoutMs;
+    window.expired();
+    assert.equal(window.timeoutMs, before * 2);
+    for (let i = 0; i < 20; i++) window.expired();
+    assert.equal(window.timeoutMs, 60_000);
+    window.acknowledged(3_000, 1, 100_000);
+    assert.ok(window.timeoutMs < 10_000);
+  });
+
+  it('learns a new way after a minute or two, be it slower', () => {
+    const window = new FlowWindow(262_144);
+    for (let i = 0; i < 20; i++) window.acknowledged(20, 16_384, i * 100);
+    for (let i = 0; i < 300; i++) window.acknowledged(600, 16_384, 10_000 + i * 1000);
+    assert.ok(window.bytes > 100_000, `${window.bytes}`);
+  });
+});
+
+describe('least recently used', () => {
+  it('forgets the entry that was not used for longest', () => {
+    const lru = new Lru<string, number>(2);
+    lru.set('a', 1);
+    lru.set('b', 2);
+    lru.get('a');
+    lru.set('c', 3);
+    assert.deepEqual([lru.get('a'), lru.get('b'), lru.get('c'), lru.size], [1, undefined, 3, 2]);
+  });
+});
+
+describe('status line', () => {
+  const status: BridgeStatus = {
+    state: 'offline',
+    since: 0,
+    blocksWaiting: 0,
+    bytesWaiting: 0,
+    alertsWaiting: 0,
+    refused: 0,
+    framesSent: 0,
+    bytesSent: 0,
+    latencyMs: 0,
+  };
+  const line = (change: Partial<BridgeStatus>): string => statusText({ ...status, ...change }, () => '12:04');
+
+  it('says what a person wants to know', () => {
+    assert.equal(line({}), 'offline since 12:04');
+    assert.equal(line({ blocksWaiting: 18 }), 'offline since 12:04, 18 blocks wait');
+    assert.equal(line({ blocksWaiting: 1 }), 'offline since 12:04, 1 block waits');
+    assert.equal(line({ blocksWaiting: 1, alertsWaiting: 1234 }), 'offline since 12:04, 1,234 alerts and 1 block wait');
+    assert.equal(line({ state: 'connecting', alertsWaiting: 1 }), 'connecting since 12:04, 1 alert waits');
+    assert.equal(line({ state: 'syncing', progress: { done: 3, total: 1200 } }), 'syncing 3 of 1,200 blocks');
+    assert.equal(line({ state: 'up-to-date' }), 'up to date');
+    assert.equal(line({ state: 'error', reason: 'no such gateway' }), 'no such gateway');
+  });
+});
+
+describe('version', () => {
+  it('is the one of the package', () => {
+    const manifest: unknown = JSON.parse(
+      readFileSync(path.join(import.meta.dirname, '../../../nodes/package.json'), 'utf8'),
+    );
+    assert.ok(typeof manifest === 'object' && manifest !== null && 'version' in manifest);
+    assert.equal(SOFTWARE, `tidegate/${String(manifest.version)}`);
+  });
+});
