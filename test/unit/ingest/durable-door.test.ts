@@ -4,6 +4,7 @@ import { DurableDoor, type DoorMessage, type DurableDoorOptions } from '@tidegat
 import { systemClock } from '@tidegate/nodes/node';
 import type { Reading, Rejection } from '@tidegate/nodes/reading';
 import type { Vault } from '@tidegate/nodes/vault';
+import { eventually } from '../../support/eventually.ts';
 import { HeldCommits } from '../../support/held-commits.ts';
 import { TemporaryVault } from '../../support/temporary-vault.ts';
 
@@ -206,6 +207,23 @@ describe('the durable door', () => {
     await offer(door, message('other/b', '4'));
     await sleep(20);
     assert.deepEqual(values(readings), [2, 4]);
+  });
+
+  it('misses nothing that is committed between a read to the end and its answer', async () => {
+    const held = new HeldCommits(vault);
+    const door = open({}, held.vault);
+    await offer(door, message('site/a', '1'));
+    held.holdReads();
+    const { sink, readings } = collector();
+    door.attach('n1', sink);
+    await eventually('the journal is read', () => held.reads === 1);
+    await sleep(30);
+    await offer(door, message('site/a', '2'));
+    held.answerReads();
+    await eventually('both are delivered', () => readings.length === 2, 2000);
+    await offer(door, message('site/a', '3'));
+    await eventually('and what comes live', () => readings.length === 3, 2000);
+    assert.deepEqual(values(readings), [1, 2, 3]);
   });
 
   it('keeps a retained message apart as old news', async () => {
