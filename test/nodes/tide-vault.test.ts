@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
+import { runInNewContext } from 'node:vm';
 import type { GatewayHost } from '@tidegate/nodes/node';
 import { doorOf } from '@tidegate/nodes/ingest';
 import { openVault, type Vault } from '@tidegate/nodes/vault';
 import helper from 'node-red-node-test-helper';
 import tideVault, { type TideVaultNode } from '../../nodes/src/vault/tide-vault.ts';
+import { root } from '../support/process.ts';
 import { VaultFolder, journalOf, reading } from '../support/vault.ts';
 
 helper.init(createRequire(import.meta.url).resolve('node-red'));
@@ -129,6 +131,36 @@ describe('tide-vault', () => {
     assert.match(warnings().join('\n'), /vault\.db is damaged/);
   });
 
+  it('has a form that accepts and refuses what the node does', () => {
+    const { defaults } = formDefinition();
+    const verdict = (property: string, value: unknown, keyKind = 'file'): unknown => {
+      const { validate } = defaults[property];
+      // Otherwise Node-RED takes the reason that it returns for "valid".
+      assert.equal(validate?.length, 2);
+      return validate.call({ keyKind }, value, {});
+    };
+    const key = (kind: string, value: string): unknown => verdict('keyReference', value, kind);
+    for (const [kind, value] of [
+      ['file', ''],
+      ['file', '/etc/tidegate/vault.key'],
+      ['env', 'VAULT_KEY'],
+      ['env', '${NAME_OF_KEY}'],
+      ['credential', 'tidegate-vault'],
+    ])
+      assert.equal(key(kind, value), true, `${kind} ${value}`);
+    for (const [kind, value, reason] of [
+      ['file', 'ab'.repeat(32), /keyItself/],
+      ['env', '', /error\.env/],
+      ['env', 'not a name', /error\.env/],
+      ['credential', '../vault.key', /error\.credential/],
+      ['credential', '', /error\.credential/],
+    ] as const)
+      assert.match(String(key(kind, value)), reason, `${kind} ${value}`);
+    for (const good of ['', undefined, 0, '250', 10_000]) assert.equal(verdict('commitDelayMs', good), true);
+    for (const bad of [-1, '10001', 'soon'])
+      assert.match(String(verdict('commitDelayMs', bad)), /error\.commitDelayMs/);
+  });
+
   describe('in a gateway', () => {
     let vault: Vault;
 
@@ -158,6 +190,22 @@ describe('tide-vault', () => {
     });
   });
 });
+
+/** The definition that the editor's form registers, with the texts' keys in place of the texts. */
+function formDefinition(): { defaults: Record<string, { validate?: (value: unknown, opt: object) => unknown }> } {
+  const html = readFileSync(path.join(root, 'nodes/src/vault/tide-vault.html'), 'utf8');
+  const script = /<script type="text\/javascript">([\s\S]*)<\/script>/.exec(html)?.[1] ?? '';
+  let definition: ReturnType<typeof formDefinition> | undefined;
+  const RED = {
+    _: (key: string) => key,
+    nodes: {
+      registerType: (_type: string, registered: ReturnType<typeof formDefinition>) => (definition = registered),
+    },
+  };
+  runInNewContext(script, { RED, $: () => ({ length: 0 }) });
+  assert.ok(definition);
+  return definition;
+}
 
 async function load(properties: Record<string, unknown>): Promise<TideVaultNode> {
   await helper.load(tideVault, [{ id: 'v', type: 'tide-vault', ...properties }]);
