@@ -1,11 +1,12 @@
 import type { QueuedAlert, Vault } from '../vault/vault.ts';
-import { decodeAlert } from '../detect/alert-codec.ts';
 import type { Clock } from '../node/clock.ts';
 import { encodeBody } from './body.ts';
 import { FlowWindow } from './flow-window.ts';
 import { alerts as alertsSchema } from './messages.ts';
 import type { Outgoing } from './outgoing.ts';
 import type { Settling } from './settling.ts';
+import { alertGranted, type Complain } from './shredding.ts';
+import type { LaneParts } from './lane-parts.ts';
 import type { SendBody } from './transport.ts';
 
 const ALERTS_PER_FRAME = 64;
@@ -18,6 +19,7 @@ export class AlertLane {
   private readonly outgoing: Outgoing;
   private readonly settling: Settling;
   private readonly send: SendBody;
+  private readonly complain: Complain;
   private readonly window = new FlowWindow(Infinity);
   private readonly underWay = new Map<string, { sentAt: number; again: boolean }>();
   private readonly lost = new Set<string>();
@@ -26,12 +28,13 @@ export class AlertLane {
   /** Whether the outbox may hold alerts that are not under way. */
   private more = true;
 
-  constructor(clock: Clock, vault: Vault, outgoing: Outgoing, settling: Settling, send: SendBody) {
+  constructor({ clock, vault, outgoing, settling, send, complain }: LaneParts) {
     this.clock = clock;
     this.vault = vault;
     this.outgoing = outgoing;
     this.settling = settling;
     this.send = send;
+    this.complain = complain;
   }
 
   get unacknowledged(): number {
@@ -111,7 +114,7 @@ export class AlertLane {
 
   private ship(alerts: readonly QueuedAlert[]): boolean {
     const granted = alerts.filter((alert) => {
-      const allowed = this.outgoing.grants.allows(decodeAlert(alert.body).series);
+      const allowed = alertGranted(this.outgoing.grants, alert, this.complain);
       if (!allowed) this.withheld.add(keyOf(alert));
       return allowed;
     });

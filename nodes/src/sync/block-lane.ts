@@ -7,7 +7,8 @@ import { CATALOGUE_STREAM, blocks as blocksSchema } from './messages.ts';
 import type { Outgoing } from './outgoing.ts';
 import { contains, normalise, without } from './ranges.ts';
 import type { Settling } from './settling.ts';
-import { withoutRefused } from './shredding.ts';
+import { withoutRefused, type Complain } from './shredding.ts';
+import type { LaneParts } from './lane-parts.ts';
 import type { SendBody } from './transport.ts';
 
 /** Size of a frame that bulk is cut into, bytes: an alert on the same link never waits longer than for one of these. */
@@ -43,6 +44,7 @@ export class BlockLane {
   private readonly outgoing: Outgoing;
   private readonly settling: Settling;
   private readonly send: SendBody;
+  private readonly complain: Complain;
   private readonly window = new FlowWindow(MAX_WINDOW);
   private readonly streams = new Map<string, StreamState>();
   private readonly lost = new Map<string, Range[]>();
@@ -52,12 +54,13 @@ export class BlockLane {
   private ratio = 0.6;
   private heldUntil = -Infinity;
 
-  constructor(clock: Clock, vault: Vault, outgoing: Outgoing, settling: Settling, send: SendBody) {
+  constructor({ clock, vault, outgoing, settling, send, complain }: LaneParts) {
     this.clock = clock;
     this.vault = vault;
     this.outgoing = outgoing;
     this.settling = settling;
     this.send = send;
+    this.complain = complain;
   }
 
   get latencyMs(): number {
@@ -206,7 +209,7 @@ export class BlockLane {
     const grants = this.outgoing.grants;
     const cleared = blocks.map((block) => ({
       number: block.number,
-      body: withoutRefused(this.vault, grants, block) ?? block.body,
+      body: withoutRefused(this.vault, grants, block, this.complain) ?? block.body,
     }));
     const raw = cleared.reduce((sum, { body }) => sum + body.length, 0);
     const live = first >= (this.streams.get(stream)?.liveFrom ?? 1);

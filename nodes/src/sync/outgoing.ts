@@ -196,7 +196,8 @@ export class Outgoing {
     let rewritten = 0;
     let dropped = 0;
     try {
-      for await (const { changes, blocks, alerts } of shreds(this.vault, grants)) {
+      const damage: string[] = [];
+      for await (const { changes, blocks, alerts } of shreds(this.vault, grants, (reason) => damage.push(reason))) {
         pending.push(...changes);
         rewritten += blocks;
         dropped += alerts;
@@ -207,7 +208,8 @@ export class Outgoing {
         pending = [];
         size = 0;
       }
-      const outcome = `${rewritten} waiting blocks rewritten, ${dropped} waiting alerts dropped`;
+      const lost = damage.length === 0 ? '' : `; ${damage.length} unreadable, the first: ${damage[0]}`;
+      const outcome = `${rewritten} waiting blocks rewritten, ${dropped} waiting alerts dropped${lost}`;
       const entry = { time: this.clock.now(), action: 'shred', series: '#', purpose: '', outcome } as const;
       if (rewritten + dropped > 0) pending.push(...(await auditChanges(this.vault, entry, slices === 0 ? 1 : 0)));
       await this.vault.commit([...pending, { kind: 'document', ...SHREDDING, value: undefined }]);

@@ -90,8 +90,10 @@ export class Session {
       parts.wake();
     });
     const send = this.send.bind(this);
-    this.alerts = new AlertLane(clock, vault, outgoing, this.settling, send);
-    this.blocks = new BlockLane(clock, vault, outgoing, this.settling, send);
+    const complain = (reason: string): void => this.keeper.refused(reason);
+    const lane = { clock, vault, outgoing, settling: this.settling, send, complain };
+    this.alerts = new AlertLane(lane);
+    this.blocks = new BlockLane(lane);
     this.handshake = new Handshake(clock, random);
     this.holdBackoff = new Backoff(random, HOLD);
     this.incarnation = Uint8Array.from(Buffer.from(vault.incarnation, 'hex'));

@@ -3,10 +3,11 @@
  * cloud sees no hole), lines out of catalogue blocks, alerts altogether.
  */
 import { decodeAlert } from '../detect/alert-codec.ts';
+import { reasonOf } from '../node/errors.ts';
 import type { Grants } from '../privacy/grants.ts';
 import { blockWithout } from '../summary/block.ts';
 import { purposeOf } from '../summary/stream.ts';
-import type { Block, Change, Range, Vault } from '../vault/vault.ts';
+import type { Block, Change, QueuedAlert, Range, Vault } from '../vault/vault.ts';
 import { decodeCatalogue, encodeCatalogue } from './catalogue.ts';
 import { CATALOGUE_STREAM } from './messages.ts';
 
@@ -21,8 +22,8 @@ export interface Shreds {
 }
 
 /** What has to change in the outbox for nothing to wait in it that `grants` do not allow, a slice at a time. */
-export async function* shreds(vault: Vault, grants: Grants): AsyncGenerator<Shreds> {
-  yield await alertShreds(vault, grants);
+export async function* shreds(vault: Vault, grants: Grants, complain: Complain): AsyncGenerator<Shreds> {
+  yield await alertShreds(vault, grants, complain);
   for (const { stream } of await vault.outbox.streams()) {
     let done = 0;
     while (true) {
@@ -32,7 +33,7 @@ export async function* shreds(vault: Vault, grants: Grants): AsyncGenerator<Shre
       if (last === undefined) break;
       done = last.number;
       const changes = blocks.flatMap((block): Change[] => {
-        const body = withoutRefused(vault, grants, block);
+        const body = withoutRefused(vault, grants, block, complain);
         return body === undefined ? [] : [{ kind: 'rewrite-block', stream, number: block.number, body }];
       });
       yield { changes, blocks: changes.length, alerts: 0 };
@@ -40,9 +41,31 @@ export async function* shreds(vault: Vault, grants: Grants): AsyncGenerator<Shre
   }
 }
 
+/** Told of what cannot be read any more: nobody can say whose it is, so it does not leave. */
+export type Complain = (reason: string) => void;
+
 /** The block's body without what the grants do not allow, or undefined when it may stay as it is. */
-export function withoutRefused(vault: Vault, grants: Grants, { stream, body }: Block): Uint8Array | undefined {
-  if (body.length === 0) return undefined;
+export function withoutRefused(vault: Vault, grants: Grants, block: Block, complain: Complain): Uint8Array | undefined {
+  if (block.body.length === 0) return undefined;
+  try {
+    return granted(vault, grants, block);
+  } catch (error) {
+    complain(`block ${block.number} of ${block.stream} cannot be read and was emptied: ${reasonOf(error)}`);
+    return new Uint8Array();
+  }
+}
+
+/** Whether an alert may leave. */
+export function alertGranted(grants: Grants, { id, body }: QueuedAlert, complain: Complain): boolean {
+  try {
+    return grants.allows(decodeAlert(body).series);
+  } catch (error) {
+    complain(`alert ${id} cannot be read and is not sent: ${reasonOf(error)}`);
+    return false;
+  }
+}
+
+function granted(vault: Vault, grants: Grants, { stream, body }: Block): Uint8Array | undefined {
   if (stream === CATALOGUE_STREAM) {
     const lines = decodeCatalogue(body);
     const kept = lines.filter(({ name }) => grants.allowsAny(name));
@@ -57,15 +80,16 @@ export function withoutRefused(vault: Vault, grants: Grants, { stream, body }: B
   return kept === body ? undefined : kept;
 }
 
-async function alertShreds(vault: Vault, grants: Grants): Promise<Shreds> {
+async function alertShreds(vault: Vault, grants: Grants, complain: Complain): Promise<Shreds> {
   const seen = new Set<string>();
   const refused: { id: string; revision: number }[] = [];
   while (true) {
     const alerts = await vault.outbox.alerts(ALERTS_AT_ONCE, seen);
     if (alerts.length === 0) break;
-    for (const { id, revision, body } of alerts) {
+    for (const alert of alerts) {
+      const { id, revision } = alert;
       seen.add(`${id}/${revision}`);
-      if (!grants.allows(decodeAlert(body).series)) refused.push({ id, revision });
+      if (!alertGranted(grants, alert, complain)) refused.push({ id, revision });
     }
   }
   const changes: Change[] = refused.length === 0 ? [] : [{ kind: 'alerts-acknowledged', alerts: refused }];
