@@ -5,10 +5,10 @@ import { DurableDoor, type DurableDoorOptions } from './durable-door.ts';
 
 const doors = companions<Vault, DurableDoor>('door');
 
-/** The one door of a vault; clock and options count when it is made, at the first call. */
+/** The one door of a vault; clock and options count when it is made: at the first call, or when the last one is closed. */
 export function doorOf(vault: Vault, clock: Clock = systemClock, options: DurableDoorOptions = {}): DurableDoor {
   let door = doors.get(vault);
-  if (door === undefined) {
+  if (door === undefined || door.closed) {
     door = new DurableDoor(vault, clock, options);
     doors.set(vault, door);
   }

@@ -37,12 +37,13 @@ export class DurableDoor implements Door {
   readonly vault: Vault;
   readonly clock: Clock;
   readonly options: DoorOptions;
+  /** Set by `close`; a closed door takes nothing more. */
+  closed = false;
   private readonly sources = new Map<string, Source>();
   private readonly routes = new BoundedCache<string, Route[]>(MAX_ROUTES);
   private readonly counters: Counters = { messages: 0, readings: 0, rejected: 0, duplicates: 0, refused: 0 };
   private readonly context: DoorContext;
   private timer: NodeJS.Timeout | undefined;
-  private closed = false;
 
   constructor(vault: Vault, clock: Clock, { onError, ...options }: DurableDoorOptions = {}) {
     this.vault = vault;
