@@ -20,7 +20,7 @@ export class Attachment {
     this.update();
   };
 
-  constructor({ events }: NodeRed, attach: () => () => void) {
+  constructor({ events }: Pick<NodeRed, 'events'>, attach: () => () => void) {
     this.events = events;
     this.attach = attach;
   }
