@@ -45,6 +45,19 @@ function count(number: number): string {
   return number.toLocaleString('en-US');
 }
 
+/** `waiting` counts what may be sent by now. */
+export function stateOf(
+  error: string | undefined,
+  connected: boolean,
+  welcomed: boolean,
+  waiting: number,
+): BridgeStatus['state'] {
+  if (error !== undefined) return 'error';
+  if (!connected) return 'offline';
+  if (!welcomed) return 'connecting';
+  return waiting > 0 ? 'syncing' : 'up-to-date';
+}
+
 interface Measured {
   /** Blocks that may be sent now. */
   remaining: number;

@@ -6,15 +6,14 @@ import { AlertLane } from './alert-lane.ts';
 import { Backoff } from './backoff.ts';
 import { BlockLane } from './block-lane.ts';
 import { decodeBody, encodeBody } from './body.ts';
-import { StatusKeeper, type BridgeStatus } from './bridge-status.ts';
+import { StatusKeeper, stateOf, type BridgeStatus } from './bridge-status.ts';
 import { putEnrolment, withoutSecret, type Enrolment } from './enrolment-store.ts';
-import { FrameCodec } from './frame-codec.ts';
+import { FrameEnd } from './frame-end.ts';
 import { Handshake } from './handshake.ts';
 import { helloBody, lostNames, sealedBeyond } from './hello.ts';
 import { ack, nack, stateDown, stateUp, welcome, type FrameType, type Nack, type Welcome } from './messages.ts';
 import type { Outgoing } from './outgoing.ts';
 import { Settling } from './settling.ts';
-import { parseTopic } from './topics.ts';
 import type { Lane, Transport } from './transport.ts';
 
 export interface SessionParts {
@@ -51,13 +50,12 @@ const REFUSALS = {
  */
 export class Session {
   private readonly parts: SessionParts;
-  private readonly codec: FrameCodec;
+  private readonly frames: FrameEnd;
   private readonly settling: Settling;
   private readonly alerts: AlertLane;
   private readonly blocks: BlockLane;
   private readonly handshake: Handshake;
   private readonly holdBackoff: Backoff;
-  private readonly incarnation: Uint8Array;
   private readonly lanes = { alert: false, bulk: false };
   private readonly keeper: StatusKeeper;
   private enrolment: Enrolment;
@@ -83,7 +81,7 @@ export class Session {
     const { clock, vault, outgoing, enrolment, random } = parts;
     this.parts = parts;
     this.enrolment = enrolment;
-    this.codec = new FrameCodec(enrolment.identity, clock);
+    this.frames = new FrameEnd(clock, enrolment, vault.incarnation);
     this.settling = new Settling(clock, vault, () => {
       this.backlogChanged = true;
       this.countSoon();
@@ -96,7 +94,6 @@ export class Session {
     this.blocks = new BlockLane(lane);
     this.handshake = new Handshake(clock, random);
     this.holdBackoff = new Backoff(random, HOLD);
-    this.incarnation = Uint8Array.from(Buffer.from(vault.incarnation, 'hex'));
     this.keeper = new StatusKeeper(clock);
   }
 
@@ -138,17 +135,9 @@ export class Session {
 
   /** A frame came in on one of this gateway's topics. */
   received(topic: string, frame: Uint8Array): void {
-    const { tenant, gateway, cloudKeys } = this.enrolment;
-    const address = parseTopic(topic);
-    if (address?.direction !== 'down' || address.tenant !== tenant || address.gateway !== gateway) {
-      this.keeper.refused(`a frame on ${topic.slice(0, 100)}`);
-      return;
-    }
     try {
-      const { header, body } = this.codec.open(address, frame, () => cloudKeys);
-      if (Buffer.compare(header.incarnation, this.incarnation) !== 0)
-        this.keeper.refused('a frame for another incarnation of this gateway');
-      else this.take(address.type, body);
+      const { type, body } = this.frames.open(topic, frame);
+      this.take(type, body);
     } catch (error) {
       this.keeper.refused(reasonOf(error));
     }
@@ -183,16 +172,7 @@ export class Session {
     const remaining = this.backlog.reduce((sum, backlog) => sum + this.blocks.releasedOf(backlog), 0);
     const { halted, welcomed, reason } = this.handshake;
     const error = halted ?? this.trouble ?? this.settling.trouble;
-    const state =
-      error !== undefined
-        ? 'error'
-        : !this.lanes.bulk
-          ? 'offline'
-          : !welcomed
-            ? 'connecting'
-            : remaining > 0 || this.alertsWaiting > 0
-              ? 'syncing'
-              : 'up-to-date';
+    const state = stateOf(error, this.lanes.bulk, welcomed, remaining + this.alertsWaiting);
     return this.keeper.status(state, error ?? reason, {
       remaining,
       backlog: this.backlog,
@@ -339,13 +319,7 @@ export class Session {
     // One connection is enough to send alerts; the other is there so that they wait behind nothing.
     const way = lane === 'alert' && !this.lanes.alert ? 'bulk' : lane;
     if (!this.lanes[way] || (type !== 'hello' && !this.maySend(type))) return undefined;
-    const { tenant, gateway, cloudKeys } = this.enrolment;
-    const intent = {
-      incarnation: this.incarnation,
-      includeKeys: type === 'hello',
-      ...(stream === undefined ? {} : { stream }),
-    };
-    const frame = this.codec.seal({ tenant, gateway, direction: 'up', type }, intent, body, cloudKeys.agree);
+    const frame = this.frames.seal(type, body, stream);
     if (!this.parts.transport.send(way, type, frame)) return undefined;
     this.handshake.sent();
     this.keeper.sent(frame.length);

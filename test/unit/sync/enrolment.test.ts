@@ -104,10 +104,17 @@ describe('cbor', () => {
   it('reads back what it wrote', () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 8 }), (value) => {
+        fc.pre(!JSON.stringify(value).includes('__proto__'));
         assert.deepEqual(decodeCbor(encodeCbor(value)), JSON.parse(JSON.stringify(value)));
       }),
       { numRuns: 200 },
     );
+  });
+
+  it('gives no stranger a hold on prototypes', () => {
+    const value: unknown = decodeCbor(encodeCbor(JSON.parse('{"__proto__": {"admin": true}}')));
+    assert.equal(Object.getPrototypeOf(value), Object.prototype);
+    assert.ok(!('admin' in Object(value)));
   });
 
   it('allocates nothing for lengths that are claimed and not there', () => {
