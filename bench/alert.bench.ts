@@ -77,7 +77,7 @@ async function buildBacklog(site: Site): Promise<number> {
       for (let minute = 0; minute < 10; minute++, windowStart += MINUTE) {
         for (const [n, draw] of draws.entries()) {
           const summary = emptySummary();
-          const series = `${numbers[n]!}`;
+          const series = `${numbers[n]}`;
           addReading(summary, {
             series,
             time: windowStart,
@@ -86,7 +86,7 @@ async function buildBacklog(site: Site): Promise<number> {
             clock: 'device',
             position: ++position,
           });
-          parts.push({ series: numbers[n]!, windowStart, summary });
+          parts.push({ series: numbers[n], windowStart, summary });
         }
       }
       for (let at = 0; at < parts.length; at += PARTS_PER_FRAME) {

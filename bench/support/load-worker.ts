@@ -77,7 +77,7 @@ class Publisher {
     let at = 0;
     for (; at + 4 <= bytes.length; at += 4) {
       if (bytes[at] === PUBACK) this.acknowledged++;
-      else if (bytes[at] !== CONNACK) throw new Error(`unexpected packet type ${bytes[at]!.toString(16)}`);
+      else if (bytes[at] !== CONNACK) throw new Error(`unexpected packet type ${bytes[at].toString(16)}`);
     }
     this.rest = bytes.subarray(at);
     this.fill();
@@ -88,7 +88,7 @@ class Publisher {
     if (count <= 0) return;
     const batch: Buffer[] = [];
     for (let i = 0; i < count; i++) {
-      const { bytes, idAt } = this.packets[this.next]!;
+      const { bytes, idAt } = this.packets[this.next];
       this.next = (this.next + 1) % this.packets.length;
       const packet = Buffer.from(bytes);
       this.packetId = (this.packetId % 65_535) + 1;
@@ -97,7 +97,7 @@ class Publisher {
     }
     this.sent += count;
     this.budget -= count;
-    this.socket.write(batch.length === 1 ? batch[0]! : Buffer.concat(batch));
+    this.socket.write(batch.length === 1 ? batch[0] : Buffer.concat(batch));
   }
 }
 

@@ -17,11 +17,9 @@ export function printReport(bench: string, { figures, goals, notes }: Report, js
     goalText(goals[name]),
     verdict(value, goals[name]),
   ]);
-  const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
+  const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => row[column].length)));
   for (const row of rows) {
-    console.log(
-      `${row[0]!.padEnd(widths[0]!)}  ${row[1]!.padStart(widths[1]!)}  ${row[2]!.padEnd(widths[2]!)}  ${row[3]!}`,
-    );
+    console.log(`${row[0].padEnd(widths[0])}  ${row[1].padStart(widths[1])}  ${row[2].padEnd(widths[2])}  ${row[3]}`);
   }
   for (const note of notes) console.log(`- ${note}`);
 }
@@ -30,7 +28,7 @@ export function printReport(bench: string, { figures, goals, notes }: Report, js
 export function quantileOf(values: readonly number[], q: number): number {
   if (values.length === 0) throw new Error('no values to take a quantile of');
   const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.ceil(q * sorted.length) - 1)]!;
+  return sorted[Math.min(sorted.length - 1, Math.ceil(q * sorted.length) - 1)];
 }
 
 const format = (value: number): string =>

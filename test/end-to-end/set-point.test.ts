@@ -60,7 +60,7 @@ describe('a value from the cloud', function () {
       assert.equal(await readSetPoint(site), '61.5');
       await eventually('the cloud sees that the gateway has stored it', async () => {
         const { documents } = await site.ask<StateAnswer>('/api/v1/state?gateway=site');
-        return documents.length === 1 && documents[0]!.applied && documents[0]!.value === 61.5;
+        return documents.length === 1 && documents[0].applied && documents[0].value === 61.5;
       });
 
       await site.gateway!.kill();

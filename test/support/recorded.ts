@@ -17,12 +17,12 @@ export interface Recording {
 export function readRecording(directory: string, file: string): Recording[] {
   const [head, ...lines] = readFileSync(path.join(directory, file), 'utf8').trim().split(/\r?\n/);
   const base = file.replace(/\.csv$/, '');
-  const metrics = head!.split(',').slice(1);
+  const metrics = head.split(',').slice(1);
   return metrics.map((metric, column) => ({
     name: metrics.length === 1 ? base : `${base}/${metric}`,
     rows: lines.map((line) => {
       const cells = line.split(',');
-      return { time: Date.parse(`${cells[0]!.slice(0, 19).replace(' ', 'T')}Z`), value: cells[column + 1]! };
+      return { time: Date.parse(`${cells[0].slice(0, 19).replace(' ', 'T')}Z`), value: cells[column + 1] };
     }),
   }));
 }

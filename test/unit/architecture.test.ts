@@ -21,10 +21,10 @@ function importsOf(file: string): Import[] {
   const text = readFileSync(path.join(root, file), 'utf8').replace(/\/\*[\s\S]*?\*\//g, '');
   const found: Import[] = [];
   for (const match of text.matchAll(/^\s*(?:import|export)\s+(type\s+)?(?:[\w*{][^'";]*?\sfrom\s+)?'([^']+)'/gm)) {
-    found.push({ file, specifier: match[2]!, typeOnly: match[1] !== undefined });
+    found.push({ file, specifier: match[2], typeOnly: match[1] !== undefined });
   }
   for (const match of text.matchAll(/\bimport\(\s*'([^']+)'\s*\)/g))
-    found.push({ file, specifier: match[1]!, typeOnly: false });
+    found.push({ file, specifier: match[1], typeOnly: false });
   return found;
 }
 
@@ -50,7 +50,7 @@ describe('the house', () => {
   });
 
   it('has one folder for each stage of the dataflow', () => {
-    const folders = new Set(nodes.map((file) => file.split('/')[2]!));
+    const folders = new Set(nodes.map((file) => file.split('/')[2]));
     assert.deepEqual([...folders].sort(), [...STAGES].sort());
   });
 
@@ -117,7 +117,7 @@ describe('the house', () => {
     const offenders = nodes
       .filter((file) => !/\/tide-[\w-]+\.ts$/.test(file))
       .flatMap(importsOf)
-      .filter(({ file, specifier, typeOnly }) => !typeOnly && forbidden[file.split('/')[2]!]?.test(specifier));
+      .filter(({ file, specifier, typeOnly }) => !typeOnly && forbidden[file.split('/')[2]]?.test(specifier));
     assert.equal(show(offenders), '');
   });
 
@@ -127,7 +127,7 @@ describe('the house', () => {
     };
     const missing: string[] = [];
     for (const [type, file] of Object.entries(manifest['node-red'].nodes)) {
-      const stage = file.split('/')[1]!;
+      const stage = file.split('/')[1];
       const folder = `nodes/src/${stage}`;
       for (const part of [
         `${folder}/${type}.ts`,
