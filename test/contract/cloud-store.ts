@@ -14,6 +14,7 @@ import type {
   Store,
 } from '../../cloud-bridge/src/store/store.ts';
 
+const STREAM = 'operations/60';
 const NOW = 1_700_000_000_000;
 
 export interface StoreUnderTest {
@@ -208,7 +209,7 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
     describe('receipts', () => {
       it('are given back as ranges', async () => {
         await store.merge(
-          [5, 1, 2, 3, 9, 8].map((number) => receipt(number)),
+          [5, 1, 2, 3, 9, 8, 77].map((number) => receipt(number)),
           NOW,
         );
         const held = await store.held(incarnationId, {
@@ -220,9 +221,23 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
             [2, 3],
             [5, 5],
             [8, 9],
+            // Beyond what the gateway ever sealed: a newer copy of it was here.
+            [77, 77],
           ],
           'operations/900': [],
         });
+      });
+
+      it('are given back in part when they have very many holes, the lowest and the highest among them', async () => {
+        await store.merge(
+          Array.from({ length: 5000 }, (_, i) => receipt(2 * i + 1)),
+          NOW,
+        );
+        const { [STREAM]: ranges } = await store.held(incarnationId, { [STREAM]: { lowest: 1, sealed: 20_000 } });
+        assert.deepEqual(
+          [ranges.length, ranges[0], ranges[4094], ranges[4095]],
+          [4096, [1, 1], [8189, 8189], [9999, 9999]],
+        );
       });
 
       it('and poison count down what a HELLO claimed', async () => {

@@ -114,13 +114,14 @@ export class Greeter {
   private async welcome(sender: Sender, number: number, { streams, software, state }: Hello): Promise<void> {
     const { gatewayId, incarnationId } = sender;
     const now = this.clock.now();
-    // One that was recorded and played again is answered, which harms nobody, but tells nothing new.
+    // One that was recorded and is played again is answered, which harms nobody, but tells nothing new. The same goes
+    // for a gateway that started before it knew the time; what it sends is merged all the same.
     const fresh = await this.store.hello({ gatewayId, incarnationId, number, software, streams, now });
     const held = await this.store.held(incarnationId, streams);
     this.replies.welcome(sender, { time: now, streams: held, credits: CREDITS });
-    if (!fresh) return;
     const documents = await this.store.documents(gatewayId);
-    await this.noteApplied(gatewayId, documents, state);
+    if (fresh) await this.noteApplied(gatewayId, documents, state);
+    else await this.store.merge(this.opener.signsOfLife([sender]), now);
     this.replies.documents(sender, documents.filter(lackingAt(state)));
   }
 

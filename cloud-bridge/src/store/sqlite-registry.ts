@@ -139,19 +139,21 @@ export class SqliteRegistry implements Registry {
   held(incarnationId: number, claims: Record<string, Claim>): Promise<Record<string, [number, number][]>> {
     // Consecutive numbers have one difference to their rank: that difference names the range.
     const islands = this.db
-      .prepare<[number, string, number, number], [number, number]>(
+      .prepare<[number, string, number], [number, number]>(
         `SELECT min(number), max(number) FROM (
            SELECT number, number - row_number() OVER (ORDER BY number) AS island FROM receipts
-           WHERE stream_id = (SELECT id FROM streams WHERE incarnation_id = ? AND name = ?) AND number BETWEEN ? AND ?)
-         GROUP BY island ORDER BY 1 LIMIT ${MAX_RANGES}`,
+           WHERE stream_id = (SELECT id FROM streams WHERE incarnation_id = ? AND name = ?) AND number >= ?)
+         GROUP BY island ORDER BY 1`,
       )
       .raw();
     return storing(() =>
       Object.fromEntries(
-        Object.entries(claims).map(([stream, { lowest, sealed }]) => [
-          stream,
-          islands.all(incarnationId, stream, lowest, sealed),
-        ]),
+        Object.entries(claims).map(([stream, { lowest }]) => {
+          const ranges = islands.all(incarnationId, stream, lowest);
+          // The highest number has to be among them: it tells a gateway that a newer copy of it was here.
+          if (ranges.length > MAX_RANGES) ranges.splice(MAX_RANGES - 1, ranges.length - MAX_RANGES);
+          return [stream, ranges];
+        }),
       ),
     );
   }

@@ -43,7 +43,10 @@ export interface Registry {
   currentIncarnation(gatewayId: number): Promise<Uint8Array | undefined>;
   /** Keeps what a HELLO claims. False for one that is not newer than the last of its incarnation: nothing changes. */
   hello(report: HelloReport): Promise<boolean>;
-  /** Of the claimed blocks, those whose receipts are here: inclusive ranges, at most 4096 for each stream. */
+  /**
+   * The blocks from the lowest claimed on whose receipts are here, also beyond what is claimed: inclusive ranges, at
+   * most 4096 for each stream, the highest among them.
+   */
   held(incarnationId: number, claims: Record<string, Claim>): Promise<Record<string, [number, number][]>>;
   /** A setting of this cloud as a whole. */
   setting(name: string): Promise<string | undefined>;
