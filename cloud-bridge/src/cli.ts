@@ -1,4 +1,3 @@
-import { TideError } from '@tidegate/nodes/node';
 import { Command, CommanderError } from 'commander';
 
 import { addEnroll } from './commands/enroll.ts';
@@ -25,8 +24,9 @@ export async function runCli(args: readonly string[]): Promise<number> {
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
-    if (!(error instanceof TideError)) throw error;
+    // What the system refuses (a directory that may not be written, say) has a code too; anything else is our mistake.
+    if (!(error instanceof Error && 'code' in error)) throw error;
     process.stderr.write(`tidegate-cloud: ${error.message}\n`);
-    return USAGE_CODES.has(error.code) ? USAGE : 1;
+    return USAGE_CODES.has(String(error.code)) ? USAGE : 1;
   }
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 
@@ -44,6 +44,16 @@ describe('SQLite beneath the cloud store', () => {
     db.pragma('user_version = 99');
     db.close();
     assert.throws(() => openSqliteStore(file), { code: 'newer-database', message: /schema 99/ });
+  });
+
+  it('names a file that is no database, and leaves it as it is', () => {
+    writeFileSync(file, 'these are not the pages of a database '.repeat(200));
+    const before = readFileSync(file);
+    assert.throws(() => openSqliteStore(file), {
+      code: 'bad-database',
+      message: /cloud\.db cannot be opened: file is not/,
+    });
+    assert.deepEqual(readFileSync(file), before);
   });
 
   it('says so when it cannot write now, and can later', async () => {

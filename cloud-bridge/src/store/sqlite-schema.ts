@@ -1,4 +1,4 @@
-import { TideError } from '@tidegate/nodes/node';
+import { TideError, reasonOf } from '@tidegate/nodes/node';
 import Database from 'better-sqlite3';
 
 /** Each entry brings a database from the version that is its index to the next; old entries are never changed. */
@@ -186,10 +186,14 @@ const MIGRATIONS: readonly string[] = [
 
 export const SCHEMA = MIGRATIONS.length;
 
-/** Opens the database for writing, makes it or brings it up to this version. Throws TideError `newer-database`. */
+/**
+ * Opens the database for writing, makes it or brings it up to this version. Throws TideError `newer-database`, or
+ * `bad-database` for a file that cannot be opened; it is left as it is then.
+ */
 export function openForWriting(file: string, busyMs = BUSY_MS): Database.Database {
-  const db = new Database(file, { timeout: busyMs });
+  let db: Database.Database | undefined;
   try {
+    db = new Database(file, { timeout: busyMs });
     db.pragma('journal_mode = WAL');
     // better-sqlite3 defaults to NORMAL in WAL mode, which loses acknowledged commits when the power goes.
     db.pragma('synchronous = FULL');
@@ -201,8 +205,9 @@ export function openForWriting(file: string, busyMs = BUSY_MS): Database.Databas
     migrate(db, file);
     return db;
   } catch (error) {
-    db.close();
-    throw error;
+    db?.close();
+    if (error instanceof TideError) throw error;
+    throw new TideError('bad-database', `${file} cannot be opened: ${reasonOf(error)}`, { cause: error });
   }
 }
 

@@ -3,12 +3,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 
-import { startCloud, type RunningCloud } from '@tidegate/cloud-bridge';
+import { startCloud, type HealthAnswer, type RunningCloud } from '@tidegate/cloud-bridge';
 import type { Packet } from 'mqtt-packet';
 
 import { maySubscribe } from '../../../cloud-bridge/src/broker/access.ts';
 import { Broker } from '../../../cloud-bridge/src/broker/mqtt-broker.ts';
 import { PACKET_LIMIT, PacketLimit } from '../../../cloud-bridge/src/broker/packet-limit.ts';
+import { eventually } from '../../support/eventually.ts';
 import { HandMadeGateway, blockOf, partOf } from '../../support/hand-made-gateway.ts';
 import { RawClient } from '../../support/mqtt-client.ts';
 
@@ -167,6 +168,8 @@ describe('a cloud on a broker elsewhere', function () {
     rmSync(directory, { recursive: true, force: true });
   });
 
+  const health = async (): Promise<HealthAnswer> => JSON.parse(await (await fetch(`${cloud.pageUrl}/healthz`)).text());
+
   it('merges there too, in the broker’s version of MQTT, and shows no password', async () => {
     assert.equal(cloud.brokerUrl, `mqtt://127.0.0.1:${broker.port}`);
     const gateway = await HandMadeGateway.connect(cloud.brokerUrl, await cloud.enrol('far'));
@@ -179,5 +182,16 @@ describe('a cloud on a broker elsewhere', function () {
     } finally {
       await gateway.close();
     }
+  });
+
+  it('says when it has lost the broker, and finds it again', async () => {
+    const { port } = broker;
+    await eventually('all is well', async () => (await health()).status === 'ok');
+    await broker.stop();
+    await eventually('it is missed', async () => (await health()).status === 'degraded');
+    assert.match((await health()).problems[0], new RegExp(`^broker mqtt://127.0.0.1:${port}: `));
+    broker = new Broker({ host: '127.0.0.1', port, workerPassword: 'p@ss word', clients: 20 });
+    await broker.start();
+    await eventually('it is found', async () => (await health()).status === 'ok');
   });
 });
