@@ -1,0 +1,78 @@
+/** What frames bring into the store; joined by `Merging.merge`. */
+import type { Alert } from '@tidegate/nodes/detect';
+import type { CatalogueEntry } from '@tidegate/nodes/sync';
+
+export interface PartRecord {
+  kind: 'part';
+  gatewayId: number;
+  incarnationId: number;
+  purpose: string;
+  /** Number of the series in the gateway's catalogue. */
+  series: number;
+  /** Seconds. */
+  resolution: number;
+  windowStart: number;
+  /** Number of the block that brought it. */
+  part: number;
+  count: number;
+  numeric: number;
+  /** Exact decimals in plain notation. */
+  sum: string;
+  squares: string;
+  min: number | null;
+  max: number | null;
+  first: { time: number; value: number | string } | null;
+  last: { time: number; value: number | string } | null;
+  anomalies: number;
+  uncertain: number;
+  bad: number;
+  /** Canonical encoding (summary/summary-codec) and its SHA-256. */
+  summary: Uint8Array;
+  digest: Uint8Array;
+}
+
+export interface CatalogueRecord {
+  kind: 'catalogue';
+  gatewayId: number;
+  incarnationId: number;
+  /** Block that brought the line: a later block's line wins, in whatever order they arrive. */
+  block: number;
+  entry: CatalogueEntry;
+}
+
+/** Stands for a whole block: all its parts are in this transaction or in earlier ones. */
+export interface ReceiptRecord {
+  kind: 'receipt';
+  gatewayId: number;
+  incarnationId: number;
+  stream: string;
+  number: number;
+  digest: Uint8Array;
+}
+
+export interface PoisonRecord {
+  kind: 'poison';
+  gatewayId: number;
+  incarnationId: number;
+  stream: string;
+  number: number;
+  digest: Uint8Array;
+  reason: string;
+  body: Uint8Array;
+}
+
+export interface AlertRecord {
+  kind: 'alert';
+  gatewayId: number;
+  alert: Alert;
+  body: Uint8Array;
+  digest: Uint8Array;
+}
+
+/** The gateway gave a sign of life. */
+export interface SeenRecord {
+  kind: 'seen';
+  gatewayId: number;
+}
+
+export type MergeRecord = PartRecord | CatalogueRecord | ReceiptRecord | PoisonRecord | AlertRecord | SeenRecord;
