@@ -207,7 +207,8 @@ class DetectRun {
   private showState(): void {
     if (this.detection === undefined) return;
     const { judged, open } = this.detection;
-    const readings = `${judged.toLocaleString('en-US')} readings`;
+    const where = this.memory === undefined ? ', in memory only' : '';
+    const readings = `${judged.toLocaleString('en-US')} readings${where}`;
     if (open === 0) this.status({ fill: 'green', shape: 'dot', text: readings });
     else this.status({ fill: 'yellow', shape: 'dot', text: `${open} ${open === 1 ? 'alert' : 'alerts'}, ${readings}` });
   }
