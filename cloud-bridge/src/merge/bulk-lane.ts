@@ -3,14 +3,14 @@ import { FrameError, blocks as blocksBody, decodeBody } from '@tidegate/nodes/sy
 
 import type { MergeOutcome, MergeRecord } from '../store/store.ts';
 import { blockUnit, poisoned, type BlockUnit } from './block-unit.ts';
+import type { Arrival } from './intake.ts';
 import type { MergerParts } from './merger.ts';
 import { isBadRecord, type Opener, type SentFrame } from './opener.ts';
 import { Receipts } from './receipts.ts';
 import { TransactionSizer } from './transaction-sizer.ts';
 
-/** Length of a transaction, and of the work that prepares one, ms: what an alert may have to wait for. */
+/** Length of a transaction, ms: what an alert may have to wait for. */
 const TRANSACTION_MS = 10;
-const PREPARE_MS = 5;
 
 /** Records of a block from `done` to `to`, in the transaction under way. */
 interface Slice {
@@ -24,15 +24,23 @@ export class BulkLane {
   private readonly opener: Opener;
   private readonly sizer = new TransactionSizer(TRANSACTION_MS);
   private pending: BlockUnit[] = [];
+  /** Records of the pending blocks, their ends included. */
+  private waiting = 0;
 
   constructor(parts: MergerParts, opener: Opener) {
     this.parts = parts;
     this.opener = opener;
   }
 
-  /** One transaction; false when there was nothing to do. */
+  /** Opens a frame or commits one transaction, whichever is next; false when there was nothing to do. */
   async step(): Promise<boolean> {
-    await this.prepare();
+    if (this.waiting < this.sizer.records) {
+      const arrival = this.parts.intake.takeBulk();
+      if (arrival !== undefined) {
+        await this.openFrame(arrival);
+        return true;
+      }
+    }
     if (this.pending.length === 0) return false;
     const { slices, records } = this.take();
     const { clock } = this.parts;
@@ -42,30 +50,24 @@ export class BulkLane {
       outcome = await this.merge(records, slices);
     } catch (error) {
       this.pending = [];
+      this.waiting = 0;
       throw error;
     }
     this.sizer.measured(records.length, clock.monotonic() - started);
     const finished = slices.map(({ unit }) => unit).filter((unit) => unit.done === unit.records.length);
     this.pending = this.pending.slice(finished.length);
+    this.waiting = this.pending.reduce((sum, unit) => sum + unit.records.length - unit.done + 1, 0);
     this.acknowledge(finished);
     this.tell(slices, outcome);
     return true;
   }
 
-  /** Opens frames until there is enough for a transaction or the time for it is over. */
-  private async prepare(): Promise<void> {
-    const { clock, intake } = this.parts;
-    const until = clock.monotonic() + PREPARE_MS;
-    let records = this.pending.reduce((sum, unit) => sum + unit.records.length - unit.done + 1, 0);
-    while (records < this.sizer.records && clock.monotonic() < until) {
-      const arrival = intake.takeBulk();
-      if (arrival === undefined) return;
-      const opened = await this.opener.open(arrival);
-      if (opened === undefined) continue;
-      for (const unit of this.opener.read(opened.sender, () => unitsOf(opened)) ?? []) {
-        this.pending.push(unit);
-        records += unit.records.length + 1;
-      }
+  private async openFrame(arrival: Arrival): Promise<void> {
+    const opened = await this.opener.open(arrival);
+    if (opened === undefined) return;
+    for (const unit of this.opener.read(opened.sender, () => unitsOf(opened)) ?? []) {
+      this.pending.push(unit);
+      this.waiting += unit.records.length + 1;
     }
   }
 

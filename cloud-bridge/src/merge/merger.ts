@@ -47,7 +47,7 @@ export class Merger {
   }
 
   /**
-   * Does what is most urgent, at most one transaction of bulk. False when there was nothing to do. Rejects with
+   * Does what is most urgent: of bulk, at most opens a frame or commits one transaction. False when there was nothing to do. Rejects with
    * `store-unavailable`; what it had taken by then is dropped unacknowledged and will be sent again.
    */
   async step(): Promise<boolean> {
