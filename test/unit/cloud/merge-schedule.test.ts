@@ -185,7 +185,7 @@ async function play(events: readonly Event[]): Promise<string[]> {
     }));
     let last = cloud.frame('live', 'catalogue', [{ number: 1, body: encodeCatalogue(lines) }]);
     cloud.offer(last);
-    await cloud.step();
+    while (await cloud.step());
     for (const happening of events) {
       if (happening.kind === 'step') await cloud.step();
       else if (happening.kind === 'restart') await cloud.restart();
