@@ -16,6 +16,7 @@ import { initGateway, KEY_FILE } from '../device/file-init.ts';
 import type { FlowNode } from '../device/file-flow.ts';
 import { Gateway } from '../device/gateway.ts';
 import { hashPassword, makePassword } from '../login/password.ts';
+import { PLANT_LIMITS } from '../simulate/plant-limits.ts';
 import type { SiteWorkerData, SiteWorkerMessage } from '../simulate/site-worker.ts';
 
 export interface DemoOptions {
@@ -130,7 +131,7 @@ async function makeGateway(directory: string, cloud: RunningCloud): Promise<void
     user: 'admin',
     passwordHash: (made) =>
       hashPassword(demoPassword(readKey({ file: path.join(made, KEY_FILE) }, path.join(made, 'vault')))),
-    flow: quickly,
+    flow: forDemo,
   });
   await withVault(aside, config, async (vault) => (await outgoingOf(vault)).grant(GRANT));
   await enrol(aside, config, cloud);
@@ -155,8 +156,9 @@ async function withVault(
   }
 }
 
-/** Windows of 5 seconds, sent every second, so that the page moves while one looks. */
-function quickly(node: FlowNode): FlowNode {
+/** Windows of 5 seconds, sent every second, so that the page moves while one looks; and the limits of this plant. */
+function forDemo(node: FlowNode): FlowNode {
+  if (node.type === 'tide-detect') return { ...node, rules: PLANT_LIMITS };
   if (node.type === 'tide-summarize') return { ...node, name: 'every 5 seconds', resolutions: '5s' };
   if (node.type === 'tide-bridge') return { ...node, interval: '1' };
   return node;

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { FaultPlan, FAULTS } from '../../../gateway/src/simulate/faults.ts';
+import { PLANT_LIMITS } from '../../../gateway/src/simulate/plant-limits.ts';
 import { DEVICE_NAMES, Plant } from '../../../gateway/src/simulate/plant.ts';
 import { uniform } from '../../../gateway/src/simulate/random.ts';
+import { DetectionPlan, parseRules } from '@tidegate/nodes/detect';
+import { BirthBook, DEFAULT_TEMPLATE, type Reading, readPayload, SeriesTemplate } from '@tidegate/nodes/reading';
 
 const START = Date.UTC(2026, 10, 21, 6);
 
@@ -63,6 +66,60 @@ describe('the simulated plant', () => {
     assert.ok(at(30) < 3.2);
     assert.ok(at(130) > 6);
     assert.ok(at(260) < 3.2);
+  });
+});
+
+describe('the limits of the simulated plant', () => {
+  const template = new SeriesTemplate(DEFAULT_TEMPLATE);
+  const births = new BirthBook();
+
+  /** What all sensors say at one moment, read as the gateway reads it. */
+  function readingsAt(plant: Plant, now: number): Reading[] {
+    return [...DEVICE_NAMES.keys()].flatMap((device) => {
+      const { topic, payload } = plant.telegram(device, now);
+      const { metrics } = readPayload(Buffer.from(payload), 'auto', { topic, received: now, births, maxBytes: 4_096 });
+      return metrics.map(({ path, value }): Reading => {
+        const series = template.resolve(topic, path) ?? '';
+        return { series, time: now, value, quality: 'good', clock: 'gateway' };
+      });
+    });
+  }
+
+  it('are crossed by every kind of fault, each time it comes, and by nothing else over a day', () => {
+    const plan = new DetectionPlan(undefined, parseRules(PLANT_LIMITS));
+    const plant = new Plant(11, START);
+    const watched = new Map<
+      string,
+      { detector: ReturnType<DetectionPlan['for']>[number]['detector']; state: unknown }[]
+    >();
+    const raised: { text: string; alarms: Set<string> }[] = [];
+    let lastFault = 0;
+    for (let second = 0; second < 86_400; second += 10) {
+      const now = START + second * 1000;
+      const fault = plant.advance(now);
+      if (fault !== undefined) {
+        raised.push({ text: fault.text, alarms: new Set() });
+        lastFault = second + fault.seconds + 30;
+      }
+      for (const reading of readingsAt(plant, now)) {
+        let watches = watched.get(reading.series);
+        if (watches === undefined) {
+          watches = plan.for(reading.series).map(({ detector }) => ({ detector, state: detector.create() }));
+          watched.set(reading.series, watches);
+        }
+        for (const { detector, state } of watches) {
+          const verdict = detector.step(state, reading);
+          if (!verdict.alarm) continue;
+          assert.ok(second <= lastFault, `${reading.series} at second ${second}: ${verdict.text}`);
+          raised.at(-1)?.alarms.add(reading.series);
+        }
+      }
+    }
+    assert.ok(raised.length > 2 * FAULTS.length, `${raised.length}`);
+    assert.deepEqual(
+      raised.filter(({ alarms }) => alarms.size === 0),
+      [],
+    );
   });
 });
 
