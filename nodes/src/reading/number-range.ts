@@ -1,9 +1,12 @@
 /**
- * Numbers that Tidegate keeps: decimals of at most 17 digits with an exponent within ±18, so that sums of them are
- * exact decimals (docs/ingest.md). The decimal of a double is the shortest one that reads back as the same double.
+ * Numbers that Tidegate keeps: zero, and decimals from 1e-18 to below 1e35 in magnitude, so that sums of them are exact
+ * decimals of bounded length (docs/ingest.md). The decimal of a double is the shortest one that reads back as the same
+ * double; it never has more than 17 digits (ECMA-262, Number::toString).
  */
 export const MAX_DIGITS = 17;
-export const MAX_EXPONENT = 18;
+/** Powers of ten of the first digit. */
+export const LEAST_MAGNITUDE = -18;
+export const MOST_MAGNITUDE = 34;
 
 export interface NumberProblem {
   code: 'not-a-number' | 'too-precise';
@@ -15,21 +18,15 @@ export function numberProblem(value: number): NumberProblem | undefined {
   if (Number.isSafeInteger(value)) return undefined;
   if (!Number.isFinite(value)) return { code: 'not-a-number', reason: `is ${value}, which is no number` };
   const { digits, exponent } = shape(String(value));
-  if (exponent < -MAX_EXPONENT)
+  if (digits === 0) return undefined;
+  const magnitude = digits + exponent - 1;
+  if (magnitude < LEAST_MAGNITUDE)
     return {
       code: 'too-precise',
-      reason: `is ${value}, with ${-exponent} decimal places; at most ${MAX_EXPONENT} are kept, round it`,
+      reason: `is ${value}; the smallest number kept beside zero is 1e${LEAST_MAGNITUDE}, round it`,
     };
-  if (exponent > MAX_EXPONENT)
-    return {
-      code: 'too-precise',
-      reason: `is ${value}; the largest number kept is a decimal of ${MAX_DIGITS} digits times 1e${MAX_EXPONENT}`,
-    };
-  if (digits > MAX_DIGITS)
-    return {
-      code: 'too-precise',
-      reason: `is ${value}, with ${digits} digits; at most ${MAX_DIGITS} are kept, round it`,
-    };
+  if (magnitude > MOST_MAGNITUDE)
+    return { code: 'too-precise', reason: `is ${value}; numbers are kept below 1e${MOST_MAGNITUDE + 1}` };
   return undefined;
 }
 

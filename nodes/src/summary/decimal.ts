@@ -1,4 +1,5 @@
 import { TideError } from '../node/errors.ts';
+import { LEAST_MAGNITUDE, MAX_DIGITS, MOST_MAGNITUDE } from '../reading/number-range.ts';
 
 /** An exact decimal number: mantissa times ten to the exponent; canonical when the mantissa has no trailing zero. */
 export interface Decimal {
@@ -6,9 +7,8 @@ export interface Decimal {
   exponent: number;
 }
 
-/** Values that are summed have at most this many digits, and exponents within plus and minus `MAX_EXPONENT`. */
-export const MAX_DIGITS = 17;
-export const MAX_EXPONENT = 18;
+/** Most decimal places that a value can have: those of the smallest one with the most digits. */
+export const MAX_PLACES = MAX_DIGITS - 1 - LEAST_MAGNITUDE;
 
 export const ZERO: Decimal = Object.freeze({ mantissa: 0n, exponent: 0 });
 
@@ -42,10 +42,11 @@ function decimalOfText(value: number): Decimal {
   if (!Number.isFinite(value)) throw new TideError('not-a-decimal', `${value} is not a finite number`);
   const decimal = parseDecimal(String(value));
   const digits = String(decimal.mantissa).length - (decimal.mantissa < 0n ? 1 : 0);
-  if (decimal.exponent < -MAX_EXPONENT || digits + decimal.exponent > MAX_DIGITS + MAX_EXPONENT)
+  const magnitude = digits + decimal.exponent - 1;
+  if (magnitude < LEAST_MAGNITUDE || magnitude > MOST_MAGNITUDE)
     throw new TideError(
       'not-a-decimal',
-      `${value} is no decimal of at most ${MAX_DIGITS} digits with an exponent from -${MAX_EXPONENT} to ${MAX_EXPONENT}`,
+      `${value} is neither zero nor from 1e${LEAST_MAGNITUDE} to below 1e${MOST_MAGNITUDE + 1} in magnitude`,
     );
   return decimal;
 }

@@ -1,5 +1,5 @@
 import { TideError } from '../node/errors.ts';
-import { MAX_DIGITS, MAX_EXPONENT } from './decimal.ts';
+import { LEAST_MAGNITUDE, MOST_MAGNITUDE } from '../reading/number-range.ts';
 import type { Summary } from './summary.ts';
 
 /** Quantile sketch with relative error 1 % (DDSketch; Masson, Rim and Lee, VLDB 2019): counts of logarithmic buckets. */
@@ -41,7 +41,7 @@ export function bucketOf(magnitude: number): number {
   if (at < 1 || at >= bounds.length)
     throw new TideError(
       'not-a-decimal',
-      `${magnitude} is outside of 1e-${MAX_EXPONENT} to 1e${MAX_DIGITS + MAX_EXPONENT}, the range of a summary`,
+      `${magnitude} is outside of 1e${LEAST_MAGNITUDE} to 1e${MOST_MAGNITUDE + 1}, the range of a summary`,
     );
   return at - ORIGIN;
 }

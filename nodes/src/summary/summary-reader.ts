@@ -1,5 +1,14 @@
+import { LEAST_MAGNITUDE } from '../reading/number-range.ts';
 import { compareTimed } from './accumulator.ts';
-import { canonical, decimalOf, decimalToNumber, EXACT_MANTISSA, mantissaAt, type Decimal } from './decimal.ts';
+import {
+  canonical,
+  decimalOf,
+  decimalToNumber,
+  EXACT_MANTISSA,
+  mantissaAt,
+  MAX_PLACES,
+  type Decimal,
+} from './decimal.ts';
 import { AXIS, ceilDivide, floorDivide, keyOf, type Base, type Fields } from './fields.ts';
 import { emptySketch, type Sketch } from './sketch.ts';
 import { MAX_TEXT, type Summary, type TimedValue } from './summary.ts';
@@ -54,7 +63,8 @@ const NO_ENDS: { first?: TimedValue; last?: TimedValue } = {};
 
 function readNumbers(fields: Fields<ByteReader>, numeric: number): Numbers {
   const exponent = fields.exponents.int();
-  if (exponent < -18 || exponent > 35) fields.exponents.fail(`an exponent of ${exponent} is outside of -18 to 35`);
+  if (exponent < -MAX_PLACES || exponent > 35)
+    fields.exponents.fail(`an exponent of ${exponent} is outside of -${MAX_PLACES} to 35`);
   const sum = fields.sums.bigInt();
   const divisor = BigInt(numeric);
   const mean = floorDivide(sum, divisor);
@@ -76,7 +86,7 @@ function readNumbers(fields: Fields<ByteReader>, numeric: number): Numbers {
 function readNumber(bytes: ByteReader, mantissa: bigint, exponent: number): number {
   const value = decimalToNumber({ mantissa, exponent });
   // Up to fifteen digits the correspondence is one to one.
-  if (Math.abs(Number(mantissa)) < EXACT_MANTISSA && exponent <= 18) return value;
+  if (Math.abs(Number(mantissa)) < EXACT_MANTISSA && exponent >= LEAST_MAGNITUDE && exponent <= 18) return value;
   const wanted = canonical(mantissa, exponent);
   let found: Decimal | undefined;
   try {
