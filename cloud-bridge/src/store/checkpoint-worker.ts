@@ -7,7 +7,8 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { reasonOf } from '@tidegate/nodes/node';
 import Database from 'better-sqlite3';
 
-const INTERVAL_MS = 100;
+/** Long enough that a page which many commits touch is written once for all of them. */
+const INTERVAL_MS = 1000;
 
 if (parentPort === null) throw new Error('checkpoint-worker runs as a worker thread only');
 const port = parentPort;

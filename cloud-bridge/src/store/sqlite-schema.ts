@@ -219,8 +219,8 @@ export function openForReading(file: string): Database.Database {
   return db;
 }
 
-/** 16 MB. */
-const LOG_PAGES = 4096;
+/** 64 MB. */
+const LOG_PAGES = 16_384;
 /** How long a connection waits for another process that writes, ms. */
 const BUSY_MS = 5000;
 

@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 
 import { reasonOf } from '@tidegate/nodes/node';
 
-/** Moves the write-ahead log into the database in the background. Should it fail, commits do all of it, at 16 MB of log. */
+/** Moves the write-ahead log into the database in the background. Should it fail, commits do all of it, at 64 MB of log. */
 export class Checkpointer {
   private readonly file: string;
   private readonly log: (line: string) => void;
