@@ -30,8 +30,6 @@ const HOUSEKEEPING_MS = 1000;
 const TICK_ROUNDS = 5;
 /** Alerts that may wait for their commit before readings have to wait as well. */
 const MAX_WAITING_ALERTS = 1000;
-/** A replay is over when none of it has come for so long. */
-const REPLAY_OVER_MS = 10_000;
 
 export default function (RED: NodeRed): void {
   function TideDetect(this: Node, definition: TideDetectDefinition): void {
@@ -86,7 +84,6 @@ class DetectRun {
   private pending = 0;
   private timer: NodeJS.Timeout | undefined;
   private round = 0;
-  private replayedAt = 0;
   private shown = '';
 
   constructor(node: Node, definition: TideDetectDefinition, openVault: () => Promise<Vault | undefined>) {
@@ -115,7 +112,6 @@ class DetectRun {
   input(message: NodeMessage, send: Send): Promise<void> | void {
     const readings = readingsOf(message);
     const replay = isReplay(message);
-    if (replay) this.replayedAt = systemClock.monotonic();
     let from = 0;
     if (this.pending === 0 && this.detection !== undefined && this.queue.length < MAX_WAITING_ALERTS) {
       from = this.detection.judge(readings, 0, replay);
@@ -146,11 +142,9 @@ class DetectRun {
     const vault = await this.openVault();
     if (vault !== undefined) {
       this.memory = await DetectionMemory.open(vault, this.node.id, plan, systemClock);
-      this.memory.consumer.hold();
       this.outgoing = await outgoingOf(vault);
     }
     if (this.stopping.signal.aborted) return;
-    this.replayedAt = systemClock.monotonic();
     this.detection = new Detection({
       plan,
       incarnation: vault?.incarnation ?? this.node.id,
@@ -193,8 +187,6 @@ class DetectRun {
   }
 
   private housekeeping(): void {
-    const now = systemClock.monotonic();
-    if (now - this.replayedAt > REPLAY_OVER_MS) this.memory?.consumer.release();
     if (++this.round % TICK_ROUNDS === 0) this.detection?.tick();
     this.memory?.saveDue(
       this.saveEveryMs,

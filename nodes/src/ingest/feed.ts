@@ -1,4 +1,5 @@
 import type { Reading, Rejection } from '../reading/reading.ts';
+import type { Deliveries } from '../vault/deliveries.ts';
 import type { Vault } from '../vault/vault.ts';
 import type { DoorSink } from './door.ts';
 import type { Slices } from './slices.ts';
@@ -12,6 +13,7 @@ const MAX_QUEUED_REJECTIONS = 1_000;
 export interface FeedOptions {
   vault: Vault;
   source: string;
+  deliveries: Deliveries;
   /** First position that no sink of this source has been given in this process. */
   undelivered: number;
   slices: Slices;
@@ -29,6 +31,7 @@ export class Feed {
   /** Position after the last reading handed over. */
   cursor: number;
   private readonly options: FeedOptions;
+  private begun = false;
   private live = false;
   private reading = false;
   private detached = false;
@@ -51,12 +54,19 @@ export class Feed {
     try {
       const from = await this.options.vault.checkpoints.replayFrom();
       this.cursor = Math.min(this.cursor, from);
+      this.begun = true;
       await this.catchUp(this.options.vault.journal.head);
     } catch (error) {
       if (!this.detached) this.options.report(error);
     } finally {
       this.reading = false;
     }
+  }
+
+  /** First position that the sink has not been given; undefined when it has everything. */
+  get undelivered(): number | undefined {
+    if (!this.begun) return 1;
+    return this.live && this.queued === 0 ? undefined : this.cursor;
   }
 
   detach(): void {
@@ -113,6 +123,7 @@ export class Feed {
       const last = readings.at(-1)?.position;
       const border = last === undefined || last < replayBefore ? readings.length : readings.findIndex(at(replayBefore));
       this.cursor = Math.max(this.cursor, slice.next ?? 0, (last ?? 0) + 1);
+      if (last !== undefined) this.options.deliveries.handOver(source, readings[0].position!);
       if (border > 0) this.sink.readings(readings.slice(0, border), replayBefore > 0);
       if (border < readings.length) this.sink.readings(readings.slice(border), false);
       if (slice.next === undefined && this.head <= this.cursor) {
@@ -136,6 +147,7 @@ export class Feed {
     const piece = this.nextPiece();
     if (piece.length > 0) {
       this.cursor = piece[piece.length - 1].position! + 1;
+      this.options.deliveries.handOver(this.options.source, piece[0].position!);
       this.sink.readings(piece, false);
     }
     this.delivering = this.queue.length > 0 || this.rejections.length > 0;

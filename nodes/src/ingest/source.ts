@@ -2,6 +2,7 @@ import type { Clock } from '../node/clock.ts';
 import { TideError } from '../node/errors.ts';
 import type { Reading } from '../reading/reading.ts';
 import { BirthBook } from '../reading/sparkplug-births.ts';
+import { deliveriesOf, type Deliveries } from '../vault/deliveries.ts';
 import type { Vault } from '../vault/vault.ts';
 import type { Account, Accounts } from './accounts.ts';
 import type { Batch, Report, Waiter } from './batch.ts';
@@ -59,12 +60,17 @@ export class Source {
   private feed: Feed | undefined;
   /** First position that no sink was given in this process. */
   private undelivered: number;
+  /** Position of the newest reading committed in this process. */
+  private newest = 0;
+  private readonly deliveries: Deliveries;
 
   constructor(id: string, context: DoorContext) {
     this.id = id;
     this.context = context;
     this.seed = seedOf(id);
     this.undelivered = context.vault.journal.head;
+    this.deliveries = deliveriesOf(context.vault);
+    this.deliveries.watch(id, () => this.firstUndelivered());
     const { vault, accounts, slices, report } = context;
     this.lane = new Lane(id, { vault, accounts, slices, report, committed: (batch) => this.committed(batch) });
   }
@@ -130,7 +136,8 @@ export class Source {
   attach(sink: DoorSink): () => void {
     this.detach(this.feed);
     const { vault, slices, report } = this.context;
-    const feed = new Feed(sink, { vault, source: this.id, undelivered: this.undelivered, slices, report });
+    const { id: source, deliveries, undelivered } = this;
+    const feed = new Feed(sink, { vault, source, deliveries, undelivered, slices, report });
     this.feed = feed;
     void feed.start();
     return () => this.detach(feed);
@@ -148,7 +155,13 @@ export class Source {
     this.undelivered = feed.cursor;
   }
 
+  private firstUndelivered(): number | undefined {
+    if (this.feed !== undefined) return this.feed.undelivered;
+    return this.newest >= this.undelivered ? this.undelivered : undefined;
+  }
+
   private committed(batch: Batch): void {
+    this.newest = batch.readings.at(-1)?.position ?? this.newest;
     this.context.receipts.committed(batch.receipts.list);
     this.feed?.committed(batch.readings, batch.rejections);
   }

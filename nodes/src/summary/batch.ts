@@ -9,14 +9,12 @@ export const MAX_BATCH = 1_000_000;
 export interface ReceivedBatch {
   /** Readings that can be summarised, in their order. */
   readings: Reading[];
-  /** Read again from the journal after a restart. */
-  replay: boolean;
   /** Why the others cannot be. */
   problem: TideError | undefined;
 }
 
 /** What a message brings. Broken readings do not keep out the good ones beside them: those may never come again. */
-export function receiveBatch({ payload, tide }: NodeMessage): ReceivedBatch {
+export function receiveBatch({ payload }: NodeMessage): ReceivedBatch {
   if (!Array.isArray(payload))
     throw new TideError(
       'not-readings',
@@ -37,7 +35,6 @@ export function receiveBatch({ payload, tide }: NodeMessage): ReceivedBatch {
   }
   return {
     readings,
-    replay: typeof tide === 'object' && tide !== null && 'replay' in tide && tide.replay === true,
     problem:
       problem === undefined
         ? undefined

@@ -92,10 +92,6 @@ export class SummarizerSet {
     return !this.failed && this.summarizers.some(({ pressed }) => pressed);
   }
 
-  replayed(): void {
-    for (const summarizer of this.summarizers) summarizer.replayed();
-  }
-
   add(reading: Reading): void {
     for (const summarizer of this.summarizers) summarizer.add(reading);
   }

@@ -34,9 +34,6 @@ export interface SummarizerEvents {
 
 export const DEFAULT_MAX_OPEN = 50_000;
 
-/** When no replayed reading has come for this long, milliseconds, the doors have caught up. */
-const REPLAY_QUIET = 30_000;
-
 /** Low-watermark of a consumer that waits for nothing: beyond every journal. */
 const RETIRED = 2 ** 52;
 
@@ -60,8 +57,6 @@ export class Summarizer {
   private readonly length: number;
   private open = 0;
   private forced = false;
-  /** Monotonic milliseconds of the newest sign of a replay. */
-  private replayedAt: number;
   private turn: Promise<unknown> = Promise.resolve();
 
   private constructor(options: SummarizerOptions, events: SummarizerEvents, consumer: Consumer<SeriesWindows>) {
@@ -71,8 +66,6 @@ export class Summarizer {
     this.resolution = options.resolution;
     this.length = options.resolution * 1000;
     for (const [, windows] of consumer.states()) this.open += windows.open.length;
-    this.replayedAt = options.clock.monotonic();
-    consumer.hold();
   }
 
   static async open(options: SummarizerOptions, events: SummarizerEvents): Promise<Summarizer> {
@@ -92,12 +85,6 @@ export class Summarizer {
     return this.forced;
   }
 
-  /** To be told of every replayed batch: until the doors have caught up, what was seen may have gaps below it. */
-  replayed(): void {
-    this.replayedAt = this.options.clock.monotonic();
-    this.consumer.hold();
-  }
-
   /** Adds a reading to its window, unless it was added before. It needs its journal position. */
   add(reading: Reading): void {
     if (reading.stale === true) return;
@@ -115,7 +102,6 @@ export class Summarizer {
   /** Commits the parts of all windows that are due. When a commit fails its windows stay open, and this rejects. */
   close(): Promise<void> {
     const { grace, clock } = this.options;
-    if (clock.monotonic() - this.replayedAt >= REPLAY_QUIET) this.consumer.release();
     return this.inTurn(() =>
       this.closeBy((windows) =>
         windows.takeDue({ length: this.length, grace, now: clock.now(), monotonic: clock.monotonic() }),
@@ -151,7 +137,6 @@ export class Summarizer {
    */
   async retire(lasting: (wakeAt: number) => Change[]): Promise<void> {
     await this.closeAll();
-    this.consumer.release();
     await this.save();
     await this.inTurn(async () => {
       const { changes } = this.consumer.save([], this.options.clock.now());

@@ -91,8 +91,8 @@ class SummarizeNode {
   /** Batches are added one after the other, in the order in which they came. */
   private async take(opened: Promise<Opened>, message: NodeMessage): Promise<void> {
     try {
-      const { readings, replay, problem } = receiveBatch(message);
-      const turn = this.tail.then(async () => this.feed((await opened).set, readings, replay));
+      const { readings, problem } = receiveBatch(message);
+      const turn = this.tail.then(async () => this.feed((await opened).set, readings));
       this.tail = turn.catch(() => undefined);
       await turn;
       if (problem !== undefined) throw problem;
@@ -102,8 +102,7 @@ class SummarizeNode {
     }
   }
 
-  private async feed(set: SummarizerSet, readings: readonly Reading[], replay: boolean): Promise<void> {
-    if (replay) set.replayed();
+  private async feed(set: SummarizerSet, readings: readonly Reading[]): Promise<void> {
     let sliceEnd = systemClock.monotonic() + SLICE_MS;
     for (const [i, reading] of readings.entries()) {
       set.add(reading);

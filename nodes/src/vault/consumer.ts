@@ -1,4 +1,5 @@
 import type { Reading } from '../reading/reading.ts';
+import { deliveriesOf, type Deliveries } from './deliveries.ts';
 import type { Change, Vault } from './vault.ts';
 
 /** How a consumer's state of one series becomes bytes. */
@@ -34,19 +35,19 @@ export interface Save {
 export class Consumer<State> {
   readonly id: string;
   private readonly vault: Vault;
+  private readonly deliveries: Deliveries;
   private readonly codec: StateCodec<State>;
   private readonly series = new Map<string, Entry<State>>();
   /** Lowest unsaved position of each save under way: not on the disk until it has committed. */
   private readonly underWay = new Set<{ from: number }>();
   /** Position after the last reading seen. */
   private through: number;
-  /** While a replay runs: the low-watermark that stays in force. */
-  private heldAt: number | undefined;
   /** Readings that were skipped because the state included them. */
   skipped = 0;
 
   private constructor(vault: Vault, id: string, codec: StateCodec<State>, through: number) {
     this.vault = vault;
+    this.deliveries = deliveriesOf(vault);
     this.id = id;
     this.codec = codec;
     this.through = through;
@@ -147,19 +148,6 @@ export class Consumer<State> {
     };
   }
 
-  /**
-   * Keeps the low-watermark where it is until `release`. Several doors replay at their own pace: what one has yet to bring
-   * may lie below what another has brought, and nobody else remembers that it was not seen.
-   */
-  hold(): void {
-    this.heldAt ??= this.lowWatermark();
-  }
-
-  /** The replays are over: from here on what has been seen and saved need not be read again. */
-  release(): void {
-    this.heldAt = undefined;
-  }
-
   /** Names of unsaved series whose last save is at least `intervalMs` ago, longest waiting first, at most `limit`. */
   due(now: number, intervalMs: number, limit: number): string[] {
     const waiting: [name: string, savedAt: number][] = [];
@@ -171,7 +159,7 @@ export class Consumer<State> {
   }
 
   private lowWatermark(): number {
-    let lowest = this.heldAt ?? this.through;
+    let lowest = Math.min(this.through, this.deliveries.floor());
     for (const entry of this.series.values()) {
       if (entry.unsavedFrom !== 0 && entry.unsavedFrom < lowest) lowest = entry.unsavedFrom;
     }

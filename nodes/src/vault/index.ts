@@ -1,4 +1,5 @@
 export { Consumer, type Save, type StateCodec } from './consumer.ts';
+export { Deliveries, deliveriesOf } from './deliveries.ts';
 export { createKeyFile, describeKey, readKey } from './file-key.ts';
 export { openVault } from './file-vault.ts';
 export { openLocalVault } from './sqlite-local.ts';

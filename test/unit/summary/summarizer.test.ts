@@ -92,7 +92,6 @@ class World {
     );
     this.wakeAt = undefined;
     const { replayFrom } = this.disk.consumers.get(consumerOf(RESOLUTION))!;
-    this.summarizer.replayed();
     for (const reading of this.journal) if (reading.position! >= replayFrom) this.summarizer.add(reading);
   }
 
