@@ -124,6 +124,8 @@ export class Editor {
         authenticate: async (username: string, password: string) =>
           (await login(username, password)) ? { username, permissions: '*' } : null,
       },
+      // What the gateway is about stands first in the palette.
+      paletteCategories: ['Tidegate', 'subflows', 'common', 'function', 'network', 'sequence', 'parser', 'storage'],
       telemetry: { enabled: false, updateNotification: false },
       editorTheme: {
         tours: false,

@@ -32,11 +32,15 @@ export class Tally {
       return {
         fill: 'yellow',
         shape: 'dot',
-        text: `${count(this.readings)} readings, ${count(this.rejected)} rejected`,
+        text: `${readingsText(this.readings)}, ${count(this.rejected)} rejected`,
       };
     const speed = rate >= 0.95 ? `, ${count(Math.round(rate))}/s` : '';
-    return { fill: 'green', shape: 'dot', text: `${count(this.readings)} readings${speed}` };
+    return { fill: 'green', shape: 'dot', text: `${readingsText(this.readings)}${speed}` };
   }
+}
+
+function readingsText(readings: number): string {
+  return `${count(readings)} ${readings === 1 ? 'reading' : 'readings'}`;
 }
 
 function count(value: number): string {
