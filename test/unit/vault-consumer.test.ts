@@ -133,7 +133,7 @@ describe('Consumer', () => {
   it('does not pass what a slower door has yet to bring', async () => {
     const consumer = await Consumer.open(vault, 'node', sums);
     const [slow, quick] = await append('slow', 'quick');
-    let undelivered: number | undefined = slow!.position!;
+    let undelivered: number | undefined = slow.position;
     deliveriesOf(vault).watch('slow door', () => undelivered);
     take(consumer, [quick]);
     await save(consumer, 'quick');
