@@ -16,6 +16,7 @@ export function bytesText(bytes: number): string {
 /** A status for people, one fact in a line. */
 export function statusText(status: GatewayStatus, now: number): string {
   const { process: running, vault, bridge, enrolled, grants } = status;
+  const commit = running === undefined ? '' : `, commit ${vault.commitP50Ms.toFixed(1)} ms`;
   const facts: [string, string][] = [['gateway', `${status.name}, ${status.running ? 'running' : 'not running'}`]];
   if (running !== undefined) {
     facts.push(
@@ -33,10 +34,7 @@ export function statusText(status: GatewayStatus, now: number): string {
       facts.push(['refused', `${grouped(running.refused)} messages, ${grouped(running.cut)} connections closed`]);
   }
   facts.push(
-    [
-      'vault',
-      `${grouped(vault.readings)} readings, ${bytesText(vault.bytes)}, commit ${vault.commitP50Ms.toFixed(1)} ms`,
-    ],
+    ['vault', `${grouped(vault.readings)} readings, ${bytesText(vault.bytes)}${commit}`],
     [
       'waiting',
       `${grouped(vault.blocksWaiting)} blocks (${bytesText(vault.blockBytesWaiting)}), ${grouped(vault.alertsWaiting)} alerts`,
@@ -51,7 +49,7 @@ export function statusText(status: GatewayStatus, now: number): string {
         ? 'not enrolled'
         : `${enrolled.tenant}/${enrolled.gateway}${enrolled.broker === null ? '' : ` at ${enrolled.broker}`}`,
     ],
-    ['bridge', bridge === null ? 'not running' : bridge.text],
+    ['bridge', bridge === null ? 'not running' : bridgeText(bridge)],
     [
       'grants',
       grants.length === 0
@@ -60,6 +58,11 @@ export function statusText(status: GatewayStatus, now: number): string {
     ],
   );
   return facts.map(([name, fact]) => `${name.padEnd(10)} ${fact}`).join('\n');
+}
+
+/** What the node says, and the reason where it says none. */
+function bridgeText({ text, reason }: NonNullable<GatewayStatus['bridge']>): string {
+  return reason === null || text === reason ? text : `${text} (${reason})`;
 }
 
 function duration(ms: number): string {

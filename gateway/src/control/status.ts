@@ -36,8 +36,8 @@ export interface GatewayStatus {
     commitP50Ms: number;
     commitP99Ms: number;
   };
-  /** State of the way to the cloud, as the bridge says it; null when no bridge runs. */
-  bridge: { state: string; text: string; since: number } | null;
+  /** State of the way to the cloud, as the bridge says it, and why it is not up; null when no bridge runs. */
+  bridge: { state: string; text: string; since: number; reason: string | null } | null;
   /** Where the gateway is enrolled; null when it is not. */
   enrolled: { tenant: string; gateway: string; broker: string | null } | null;
   grants: GrantView[];

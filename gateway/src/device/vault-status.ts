@@ -1,5 +1,6 @@
+import { systemClock } from '@tidegate/nodes/node';
 import { readGrants } from '@tidegate/nodes/privacy';
-import { bridgeOf, loadEnrolment, statusText } from '@tidegate/nodes/sync';
+import { bridgeOf, loadEnrolment, statusText, timeText } from '@tidegate/nodes/sync';
 import type { Vault } from '@tidegate/nodes/vault';
 
 import type { GatewayStatus } from '../control/status.ts';
@@ -31,8 +32,9 @@ export async function vaultStatus(
         ? null
         : {
             state: bridge.state,
-            text: statusText(bridge, (time) => new Date(time).toTimeString().slice(0, 5)),
+            text: statusText(bridge, (time) => timeText(time, systemClock.now())),
             since: bridge.since,
+            reason: bridge.reason ?? null,
           },
     enrolled:
       enrolment === undefined

@@ -21,6 +21,18 @@ export interface BridgeStatus {
   latencyMs: number;
 }
 
+/** `12:04` in the machine's time zone; with the date when `now` is another day. Both in epoch milliseconds. */
+export function timeText(time: number, now: number): string {
+  const then = new Date(time);
+  const clock = then.toTimeString().slice(0, 5);
+  if (then.toDateString() === new Date(now).toDateString()) return clock;
+  return `${then.getFullYear()}-${two(then.getMonth() + 1)}-${two(then.getDate())} ${clock}`;
+}
+
+function two(number: number): string {
+  return String(number).padStart(2, '0');
+}
+
 /** One short line for under the node. `clockText` writes a time of day. */
 export function statusText(status: BridgeStatus, clockText: (time: number) => string): string {
   const { state, since, reason, blocksWaiting, alertsWaiting, progress } = status;

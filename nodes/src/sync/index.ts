@@ -16,7 +16,7 @@ export { MAX_BODY_BYTES, MAX_FRAME_BYTES, type Address, type FrameHeader } from 
 export { makeIdentity, publicKeys, type Identity, type KeyPair, type PeerKeys } from './identity.ts';
 export * from './messages.ts';
 export { Backoff, type BackoffOptions } from './backoff.ts';
-export { statusText, type BridgeStatus } from './bridge-status.ts';
+export { statusText, timeText, type BridgeStatus } from './bridge-status.ts';
 export { loadEnrolment, storeEnrolment, type Enrolment } from './enrolment-store.ts';
 export { Bridge, bridgeOf, type BridgeOptions } from './mqtt-bridge.ts';
 export { checkBrokerUrl, type BrokerOptions } from './mqtt-transport.ts';

@@ -3,7 +3,8 @@ import { inBackground, onClose, onInput, shorten } from '../node/handlers.ts';
 import type { Node, NodeDefinition, NodeMessage, NodeRed, NodeStatus } from '../node/node-red.ts';
 import type { Vault } from '../vault/vault.ts';
 import { readBridgeInput } from './bridge-input.ts';
-import { statusText, type BridgeStatus } from './bridge-status.ts';
+import { systemClock } from '../node/clock.ts';
+import { statusText, timeText, type BridgeStatus } from './bridge-status.ts';
 import { IDENTITY } from './enrolment-store.ts';
 import { Bridge } from './mqtt-bridge.ts';
 import { outgoingOf, type Outgoing } from './outgoing.ts';
@@ -121,7 +122,10 @@ class BridgeRun {
   }
 
   private show(status: BridgeStatus): void {
-    this.node.status({ ...LOOKS[status.state], text: shorten(statusText(status, timeOfDay)) });
+    this.node.status({
+      ...LOOKS[status.state],
+      text: shorten(statusText(status, (time) => timeText(time, systemClock.now()))),
+    });
     if (status.state === this.told) return;
     this.told = status.state;
     this.node.send({ topic: status.state, payload: status, tide: { kind: 'bridge' } });
@@ -139,16 +143,4 @@ function intervalOf(given: string | number | undefined): number {
 
 function isCloud(node: Node | null): node is TideCloudNode {
   return node !== null && 'place' in node && typeof node.place === 'function';
-}
-
-/** `12:04` in the machine's time zone; with the date when that was another day. */
-function timeOfDay(time: number): string {
-  const then = new Date(time);
-  const clock = then.toTimeString().slice(0, 5);
-  const sameDay = then.toDateString() === new Date().toDateString();
-  return sameDay ? clock : `${then.getFullYear()}-${two(then.getMonth() + 1)}-${two(then.getDate())} ${clock}`;
-}
-
-function two(number: number): string {
-  return String(number).padStart(2, '0');
 }

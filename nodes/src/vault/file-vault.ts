@@ -63,6 +63,10 @@ async function start(options: VaultOptions, clock: Clock): Promise<Vault> {
     return vault;
   } catch (error) {
     await thread.abandon();
+    if (error instanceof TideError && error.code === 'wrong-key')
+      throw new TideError('wrong-key', `vault ${options.directory}, ${describeKey(options.key)}: ${error.message}`, {
+        cause: error,
+      });
     throw error;
   }
 }

@@ -81,6 +81,13 @@ describe('status text', () => {
     assert.match(text, /none: nothing leaves this site/);
     assert.equal(bytesText(999), '999 bytes');
   });
+
+  it('says why the cloud is not reached', () => {
+    const bridge = { state: 'offline', text: 'offline since 12:04, 18 blocks wait', since: 0, reason: 'no such host' };
+    assert.match(statusText({ ...status, bridge }, 0), /offline since 12:04, 18 blocks wait \(no such host\)$/m);
+    const refused = { state: 'error', text: 'no such gateway', since: 0, reason: 'no such gateway' };
+    assert.match(statusText({ ...status, bridge: refused }, 0), /bridge +no such gateway$/m);
+  });
 });
 
 describe('rate', () => {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import fc from 'fast-check';
 import { Backoff } from '../../../nodes/src/sync/backoff.ts';
-import { statusText, type BridgeStatus } from '../../../nodes/src/sync/bridge-status.ts';
+import { statusText, timeText, type BridgeStatus } from '../../../nodes/src/sync/bridge-status.ts';
 import { FlowWindow } from '../../../nodes/src/sync/flow-window.ts';
 import { Lru } from '../../../nodes/src/sync/lru.ts';
 import { contains, normalise, rangesOf, without } from '../../../nodes/src/sync/ranges.ts';
@@ -139,6 +139,12 @@ describe('status line', () => {
     assert.equal(line({ state: 'syncing', progress: { done: 3, total: 1200 } }), 'syncing 3 of 1,200 blocks');
     assert.equal(line({ state: 'up-to-date' }), 'up to date');
     assert.equal(line({ state: 'error', reason: 'no such gateway' }), 'no such gateway');
+  });
+
+  it('names the date once it is another day', () => {
+    const then = new Date(2026, 10, 21, 12, 4).getTime();
+    assert.equal(timeText(then, then + 3_600_000), '12:04');
+    assert.equal(timeText(then, then + 86_400_000), '2026-11-21 12:04');
   });
 });
 
