@@ -202,7 +202,12 @@ class DetectRun {
     const where = this.memory === undefined ? ', in memory only' : '';
     const readings = `${judged.toLocaleString('en-US')} readings${where}`;
     if (open === 0) this.status({ fill: 'green', shape: 'dot', text: readings });
-    else this.status({ fill: 'yellow', shape: 'dot', text: `${open} ${open === 1 ? 'alert' : 'alerts'}, ${readings}` });
+    else
+      this.status({
+        fill: 'yellow',
+        shape: 'dot',
+        text: `${open} ${open === 1 ? 'alert' : 'alerts'} open, ${readings}`,
+      });
   }
 
   /** Each status travels to every open editor: only a changed one is sent. */
