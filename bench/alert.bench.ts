@@ -76,16 +76,8 @@ async function buildBacklog(site: Site): Promise<number> {
       const parts: Part[] = [];
       for (let minute = 0; minute < 10; minute++, windowStart += MINUTE) {
         for (const [n, draw] of draws.entries()) {
-          const summary = emptySummary();
-          const series = `${numbers[n]}`;
-          addReading(summary, {
-            series,
-            time: windowStart,
-            value: draw(),
-            quality: 'good',
-            clock: 'device',
-            position: ++position,
-          });
+          const reading = { series: '', time: windowStart, value: draw(), position: ++position } as const;
+          const summary = addReading(emptySummary(), { ...reading, quality: 'good', clock: 'device' });
           parts.push({ series: numbers[n], windowStart, summary });
         }
       }

@@ -5,7 +5,7 @@ import type { MergeOutcome, MergeRecord } from '../store/store.ts';
 import { blockUnit, poisoned, type BlockUnit } from './block-unit.ts';
 import type { Arrival } from './intake.ts';
 import type { MergerParts } from './merger.ts';
-import { isBadRecord, type Opener, type SentFrame } from './opener.ts';
+import { isBadRecord, type Opener, type Sender, type SentFrame } from './opener.ts';
 import { Receipts } from './receipts.ts';
 import { TransactionSizer } from './transaction-sizer.ts';
 
@@ -18,11 +18,20 @@ interface Slice {
   to: number;
 }
 
+interface ClosedBlock {
+  sender: Sender;
+  stream: string;
+  number: number;
+  body: Uint8Array;
+}
+
 /** Commits blocks in short transactions and acknowledges each when its last record is in. */
 export class BulkLane {
   private readonly parts: MergerParts;
   private readonly opener: Opener;
   private readonly sizer = new TransactionSizer(TRANSACTION_MS);
+  /** Blocks of opened frames that are still to be taken apart, one between two looks at what is more urgent. */
+  private closed: ClosedBlock[] = [];
   private pending: BlockUnit[] = [];
   /** Records of the pending blocks, their ends included. */
   private waiting = 0;
@@ -32,9 +41,14 @@ export class BulkLane {
     this.opener = opener;
   }
 
-  /** Opens a frame or commits one transaction, whichever is next; false when there was nothing to do. */
+  /** Opens a frame, takes a block apart or commits one transaction, whichever is next; false when there was nothing to do. */
   async step(): Promise<boolean> {
     if (this.waiting < this.sizer.records) {
+      const block = this.closed.shift();
+      if (block !== undefined) {
+        this.takeApart(block);
+        return true;
+      }
       const arrival = this.parts.intake.takeBulk();
       if (arrival !== undefined) {
         await this.openFrame(arrival);
@@ -50,6 +64,7 @@ export class BulkLane {
       outcome = await this.merge(records, slices);
     } catch (error) {
       this.pending = [];
+      this.closed = [];
       this.waiting = 0;
       throw error;
     }
@@ -65,10 +80,14 @@ export class BulkLane {
   private async openFrame(arrival: Arrival): Promise<void> {
     const opened = await this.opener.open(arrival);
     if (opened === undefined) return;
-    for (const unit of this.opener.read(opened.sender, () => unitsOf(opened)) ?? []) {
-      this.pending.push(unit);
-      this.waiting += unit.records.length + 1;
-    }
+    this.closed = this.opener.read(opened.sender, () => blocksOf(opened)) ?? [];
+  }
+
+  private takeApart({ sender, stream, number, body }: ClosedBlock): void {
+    const unit = this.opener.read(sender, () => blockUnit(sender, stream, number, body));
+    if (unit === undefined) return;
+    this.pending.push(unit);
+    this.waiting += unit.records.length + 1;
   }
 
   /** The next transaction: all slices but the last are up to the end of their block, and only the last may not be. */
@@ -149,8 +168,13 @@ export class BulkLane {
   }
 }
 
-function unitsOf({ header, body, sender }: SentFrame): BlockUnit[] {
+function blocksOf({ header, body, sender }: SentFrame): ClosedBlock[] {
   const { stream } = header;
   if (stream === undefined) throw new FrameError('malformed', 'a frame of blocks without a stream in its header');
-  return decodeBody(blocksBody, body).blocks.map((block) => blockUnit(sender, stream, block.number, block.body));
+  return decodeBody(blocksBody, body).blocks.map((block) => ({
+    sender,
+    stream,
+    number: block.number,
+    body: block.body,
+  }));
 }
