@@ -95,6 +95,18 @@ describe('tide-state', function () {
     await showing(/^2 values in force$/);
   });
 
+  it('answers a question that is asked before the vault is open', async () => {
+    await fromCloud('a', 1, 1000);
+    await deploy();
+    helper.getNode('n').receive({ payload: 'asked with the start' });
+    await eventually('the answer comes out beside what the start brings out', () => heard.length === 2);
+    assert.deepEqual(values(), [
+      ['a', 1],
+      ['a', 1],
+    ]);
+    await showing(/^1 value in force$/);
+  });
+
   it('keeps quiet about an older write that comes late', async () => {
     await deploy();
     await showing(/nothing/);

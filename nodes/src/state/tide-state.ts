@@ -38,6 +38,7 @@ class StateRun {
   private readonly stopping = new AbortController();
   private state: SharedState | undefined;
   private unsubscribe: (() => void) | undefined;
+  private opening: Promise<void> | undefined;
 
   constructor(node: Node, pattern: string, openState: () => Promise<SharedState>) {
     this.node = node;
@@ -47,18 +48,25 @@ class StateRun {
 
   start(): void {
     this.node.status({ fill: 'yellow', shape: 'ring', text: 'opening vault' });
-    inBackground(this.node, () => this.open());
+    const opening = this.open();
+    this.opening = opening;
+    inBackground(this.node, () => opening);
   }
 
-  /** Answers with what is in force: for the key or pattern in `topic`, for everything without one. */
-  input(message: NodeMessage, send: (message: NodeMessage) => void): void {
+  /**
+   * Answers with what is in force: for the key or pattern in `topic`, for everything without one. A question that comes
+   * with the start of the flows, as from an inject node, waits until the vault is open.
+   */
+  async input(message: NodeMessage, send: (message: NodeMessage) => void): Promise<void> {
+    await this.opening;
     if (this.state === undefined) throw new TideError('not-open', 'the vault is not open yet');
     const { topic } = message;
     const asked = typeof topic === 'string' && topic !== '' ? topic : '#';
     const problem = patternProblem(asked);
     if (problem !== undefined) throw new TideError('bad-pattern', `topic "${asked.slice(0, 80)}" ${problem}`);
     const found = this.state.documents().filter(({ key }) => this.takes(key) && matchSeries(asked, key));
-    if (found.length === 0) this.node.warn(`nothing is in force for "${asked.slice(0, 80)}"`);
+    if (found.length === 0)
+      this.node.warn(asked === '#' ? 'nothing is in force yet' : `nothing is in force for "${asked.slice(0, 80)}"`);
     for (const document of found) send({ ...message, ...messageOf(document) });
   }
 
