@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 // Plain old JavaScript: a Node that is too old has to get as far as the line below.
 var found = process.versions.node.split('.').map(Number);
-if (found[0] < 22 || (found[0] === 22 && found[1] < 9)) {
+// SQLite's binding is built on Node-API 10; on a Node that lacks it the process would die without a word.
+if (found[0] < 22 || (found[0] === 22 && found[1] < 14) || (found[0] === 23 && found[1] < 6)) {
   process.stderr.write(
-    'tidegate: needs Node.js 22.9 or newer, found ' + process.versions.node + ' (' + process.execPath + ')\n',
+    'tidegate: needs Node.js 22.14 or newer, found ' + process.versions.node + ' (' + process.execPath + ')\n',
   );
   process.exitCode = 1;
 } else {

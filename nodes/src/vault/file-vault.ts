@@ -47,6 +47,7 @@ export async function openVault(options: VaultOptions, clock: Clock = systemCloc
 }
 
 async function start(options: VaultOptions, clock: Clock): Promise<Vault> {
+  checkNode(process.versions.node, process.versions['napi']);
   const thread = EngineThread.start(options);
   try {
     const vault = await VaultClient.open({
@@ -86,4 +87,16 @@ function settle(options: VaultOptions): VaultOptions {
   if (!existsSync(directory)) mkdirSync(directory, { recursive: true, mode: 0o700 });
   const key: KeyReference = 'file' in options.key ? { file: path.resolve(options.key.file) } : options.key;
   return { ...options, directory: realpathSync(directory), key };
+}
+
+/** Node-API of the SQLite binding: it comes with Node 22.14. */
+const NODE_API = 10;
+
+/** Throws TideError `node-too-old` where loading the binding would end the whole process without a word. */
+export function checkNode(version: string, nodeApi: string | undefined): void {
+  if (Number(nodeApi) >= NODE_API) return;
+  throw new TideError(
+    'node-too-old',
+    `the vault needs Node.js 22.14 or newer (Node-API ${NODE_API}), found ${version} (Node-API ${nodeApi ?? 'none'})`,
+  );
 }

@@ -124,13 +124,13 @@ describe('tidegate-cloud', function () {
       vm.runInNewContext(script, { process, load });
       return found;
     };
-    for (const old of ['18.20.0', '20.20.2', '22.8.0', '6.17.1'])
+    for (const old of ['18.20.0', '20.20.2', '22.13.1', '23.5.0', '6.17.1'])
       assert.deepEqual(judge(old), {
         loaded: false,
-        said: `tidegate-cloud: needs Node.js 22.9 or newer, found ${old} (/usr/bin/node)\n`,
+        said: `tidegate-cloud: needs Node.js 22.14 or newer, found ${old} (/usr/bin/node)\n`,
         code: 1,
       });
-    for (const fresh of ['22.9.0', '22.21.1', '24.0.0', '100.1.0'])
+    for (const fresh of ['22.14.0', '22.21.1', '23.6.0', '24.0.0', '100.1.0'])
       assert.deepEqual(judge(fresh), { loaded: true, said: '', code: 0 });
     // Every Node since version 6 has to be able to read it.
     assert.doesNotMatch(script, /=>|`|\bconst\b|\blet\b|\?\.|\?\?|\basync\b/);
