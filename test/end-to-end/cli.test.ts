@@ -22,7 +22,7 @@ describe('tidegate', function () {
       "data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'20.20.2'}})";
     const program = new Program('old node', process.execPath, ['--import', older, CLI, 'run', home.path]);
     assert.equal(await program.ended(), 1);
-    assert.match(program.output(), /^tidegate: needs Node\.js 22\.9 or newer, found 20\.20\.2 \(.*\)$/);
+    assert.match(program.output(), /^tidegate: needs Node\.js 22\.14 or newer, found 20\.20\.2 \(.*\)$/);
   });
 
   it('has help for every command, and exit code 2 for a wrong command line', async () => {
