@@ -154,6 +154,18 @@ describe('auto', () => {
       assert.equal(detector.step(state, reading(later + i * 1000, 12 + 0.2 * noise())).alarm, false, `row ${i}`);
   });
 
+  it('takes what a series did during a pause of minutes for no step', () => {
+    const noise = gaussian(12);
+    const detector = new AutoDetector({ alarmsPerMonth: 1 });
+    const state = detector.create();
+    const level = (seconds: number): number => 3 + seconds / 2000 + 0.003 * noise();
+    for (let i = 0; i < 1200; i++) detector.step(state, reading(START + i * 1000, level(i)));
+    for (let i = 1400; i < 2400; i++) {
+      const verdict = detector.step(state, reading(START + i * 1000, level(i)));
+      assert.ok(!verdict.alarm, `second ${i}: ${verdict.text}`);
+    }
+  });
+
   it('ignores what is no number', () => {
     const detector = new AutoDetector({ alarmsPerMonth: 1 });
     const state = detector.create();

@@ -33,7 +33,7 @@ const HABIT_TIMES = 4;
 const HABIT_SECONDS = 3 * 86_400;
 /** News is what is rarer than the habit by so many decades. */
 const HABIT_MARGIN = 1;
-/** After a silence of so many intervals (and at least the short span) the short window is old and has to fill again. */
+/** After a silence of so many intervals there is no step; when it also exceeds the short span, that window has to fill again. */
 const GAP_INTERVALS = 10;
 /** Readings in a row that go back in time before the clock is taken to have been set back. */
 const CLOCK_SET_BACK = 10;
@@ -61,13 +61,15 @@ export class AutoDetector implements Detector<AutoState> {
     const { value } = reading;
     if (typeof value !== 'number' || !(Math.abs(value) <= LARGEST)) return CALM;
     const time = reading.time / 1000;
+    // Over a pause a series may go anywhere: what it did meanwhile is no step from one reading to the next.
+    const paused = state.interval > 0 && time - state.last > GAP_INTERVALS * state.interval;
     if (!follow(state, value, time)) return this.verdict(state, -9, time);
 
     const block = Math.max(QUICK_BLOCK, state.interval);
     const distance = Math.abs(value - state.median);
     const step = Math.abs(value - state.value);
     const spike = Math.log(1 + distance / scaleFloor(state, state.scale));
-    const jump = Math.log(1 + step / scaleFloor(state, state.change));
+    const jump = paused ? 0 : Math.log(1 + step / scaleFloor(state, state.change));
     let decades = -9;
     let measure: Measure = 'spike';
     const warm = state.short.count >= QUICK_READINGS && time - state.first >= QUICK_WARM_UP && state.settling === 0;
