@@ -32,7 +32,7 @@ function status(): Status {
   return calls.at(-1)?.[0] ?? {};
 }
 
-const ready = (): Promise<void> => eventually('it detects', () => /readings/.test(status().text ?? ''), 5000);
+const ready = (): Promise<void> => eventually('it detects', () => /readings?/.test(status().text ?? ''), 5000);
 
 function send(payload: unknown, replay = false): void {
   helper.getNode('n').receive({ payload, tide: { kind: 'readings', source: 'door', replay } });

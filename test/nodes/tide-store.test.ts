@@ -69,7 +69,7 @@ describe('tide-store', function () {
 
   async function deploy(options: Record<string, unknown> = {}): Promise<void> {
     await load(options);
-    await shows(store, /readings/);
+    await shows(store, /readings?/);
   }
 
   const out = (): Reading[] => batches.flatMap(({ payload }) => payload);
