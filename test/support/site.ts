@@ -37,6 +37,7 @@ export class Site {
   readonly password = 'a password for the tests';
   private readonly pagePort: number;
   private readonly cloudMqttPort: number;
+  private broker: string[] = [];
   link!: TcpProxy;
   gateway: Program | undefined;
   cloud: Program | undefined;
@@ -52,10 +53,14 @@ export class Site {
   /** Starts a cloud, enrols a gateway named `site` there and makes its directory. */
   static async make(options: {
     grants: readonly string[];
+    /** Port of a broker of somebody else; the cloud's embedded one without. */
+    brokerPort?: number;
     flow?: (flow: Record<string, unknown>[]) => void;
   }): Promise<Site> {
-    const ports = [await freePort(), await freePort(), await freePort(), await freePort()];
+    const ports = [await freePort(), await freePort(), await freePort(), options.brokerPort ?? (await freePort())];
     const site = new Site(mkdtempSync(path.join(os.tmpdir(), 'tidegate-site-')), ports);
+    if (options.brokerPort !== undefined) site.broker = ['--broker', `mqtt://127.0.0.1:${options.brokerPort}`];
+    else site.broker = ['--mqtt-port', String(site.cloudMqttPort)];
     await site.startCloud();
     site.link = await TcpProxy.open(site.cloudMqttPort);
     const { token } = await site.runJson<{ token: string }>(CLOUD_CLI, [
@@ -99,8 +104,7 @@ export class Site {
       this.cloudDirectory,
       '--port',
       String(this.pagePort),
-      '--mqtt-port',
-      String(this.cloudMqttPort),
+      ...this.broker,
       '--json',
     ]);
     await this.cloud.json();
