@@ -60,6 +60,7 @@ function dawdling(vault: Vault, writing: Delays, reading: Delays): Vault {
     documents: vault.documents,
     commit: (changes) => vault.commit(changes),
     onChange: (listener) => vault.onChange(listener),
+    query: (query) => vault.query(query),
     stats: () => vault.stats(),
     close: () => vault.close(),
   };

@@ -18,6 +18,7 @@ import type {
   JournalBatch,
   JournalSlice,
   Outbox,
+  ReadingQuery,
   Vault,
   VaultNotice,
   VaultStats,
@@ -41,6 +42,7 @@ const rejectionSchema = z.object({
 
 /** Most readings that one append takes. */
 const MAX_APPEND = 1_000_000;
+const QUERY_PAGE = 8_192;
 /** What a person or another site waits for: committed without waiting for company. */
 const URGENT: ReadonlySet<Change['kind']> = new Set<Change['kind']>(['alert', 'document', 'expect-document']);
 
@@ -117,6 +119,17 @@ export class VaultClient implements Vault {
   onChange(listener: (change: VaultNotice) => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
+  }
+
+  async *query({ series, from = -Infinity, to = Infinity }: ReadingQuery): AsyncIterableIterator<readonly Reading[]> {
+    for (const name of [...new Set(series)].toSorted()) {
+      for (let at: number | undefined = 1; at !== undefined;) {
+        const slice: JournalSlice = await this.journal.read(at, QUERY_PAGE);
+        const page = slice.readings.filter(({ series: of, time }) => of === name && time >= from && time < to);
+        if (page.length > 0) yield page;
+        at = slice.next;
+      }
+    }
   }
 
   async stats(): Promise<VaultStats> {

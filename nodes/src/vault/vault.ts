@@ -21,8 +21,22 @@ export interface Vault {
   /** Calls back after each commit that put blocks or alerts into the outbox or changed documents. Returns the unsubscriber. */
   onChange(listener: (change: VaultNotice) => void): () => void;
 
+  /**
+   * Readings of some series in a span of time, some thousand at once: series in order of name, within a series in the
+   * order in which they came. Memory does not grow with the answer.
+   */
+  query(query: ReadingQuery): AsyncIterableIterator<readonly Reading[]>;
+
   stats(): Promise<VaultStats>;
   close(): Promise<void>;
+}
+
+export interface ReadingQuery {
+  /** Names of series; those that the vault does not know are passed over. */
+  series: readonly string[];
+  /** Epoch milliseconds: from inclusive, to exclusive. Absent: from the first, to the last. */
+  from?: number;
+  to?: number;
 }
 
 export interface VaultNotice {

@@ -90,6 +90,7 @@ export class MemoryVault {
         return unused();
       },
       onChange: unused,
+      query: unused,
       stats: unused,
       close: unused,
       series: {
