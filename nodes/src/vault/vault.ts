@@ -205,6 +205,30 @@ export interface VaultStats {
   /** Milliseconds of the newest 1000 commits. */
   commitP50Ms: number;
   commitP99Ms: number;
+  commitMaxMs?: number;
+  /** Milliseconds that all `commits` took together. */
+  commitTotalMs?: number;
+  /** Bytes that what is stored takes on the disk, without room that is only reserved (the journal's, the ballast). */
+  bytesAtRest?: number;
+  /** `bytesAtRest` without blocks and catalogue, for each reading; absent while there are none. */
+  bytesPerReading?: number;
+  /** Bytes handed to the disk since the vault was opened, by what they were for. */
+  bytesWritten?: { journal: number; segments: number; catalogue: number };
+  /** Readings taken in since the vault was opened: what `bytesWritten` is to be divided by. */
+  readingsWritten?: number;
+  /** Memory of the readings that no segment holds yet. */
+  openChunkBytes?: number;
+  segments?: number;
+  /** Epoch milliseconds of the oldest reading that is still there; absent when there is none. */
+  oldestReadingTime?: number;
+  /** What the vault may take on the disk, and how much of it is taken, bytes. Absent when no quota is set. */
+  quota?: { bytes: number; used: number };
+  /** At the present rate, until quota or disk is full. Absent: no end in sight, or too early to tell. */
+  timeToFullMs?: number;
+  /** Declared gaps: spans of readings or blocks that were given up, each recorded with its cause. */
+  gaps?: number;
+  /** Whether the clock's time is taken for right, and how many readings wait to be dated. */
+  clock?: { trusted: boolean; undated: number };
 }
 
 /** Where a vault's key-encryption key comes from; the secret itself never stands in a flow or in configuration. */
