@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import { systemClock, type Clock } from '../node/clock.ts';
 import { TideError } from '../node/errors.ts';
-import { describeKey } from './file-key.ts';
+import { describeKey } from './keys/file-key.ts';
 import { EngineThread } from './sqlite-thread.ts';
 import { VaultClient } from './vault-client.ts';
 import type { KeyReference, Vault, VaultOptions } from './vault.ts';

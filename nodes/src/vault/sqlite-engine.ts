@@ -10,10 +10,10 @@ import type {
   WriteGroup,
   WriteResult,
 } from './engine.ts';
-import { readHeader } from './file-header.ts';
-import { readKey } from './file-key.ts';
-import { unlock, type KeyRing } from './keys.ts';
-import { Sealer } from './sealed.ts';
+import { readHeader } from './keys/file-header.ts';
+import { readKey } from './keys/file-key.ts';
+import { unlock, type KeyRing } from './keys/keys.ts';
+import { Sealer } from './keys/sealed.ts';
 import { applyItem, type Stores } from './sqlite-apply.ts';
 import { SqliteAlerts } from './sqlite-alerts.ts';
 import { SqliteCheckpoints } from './sqlite-checkpoints.ts';

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import path from 'node:path';
 import Database from 'better-sqlite3';
 import { TideError } from '../node/errors.ts';
-import { touchPrivate } from './file-header.ts';
+import { touchPrivate } from './keys/file-header.ts';
 import type { Sqlite } from './sqlite-schema.ts';
 
 export const OWNER_FILE = 'vault.lock';

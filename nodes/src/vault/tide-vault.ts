@@ -3,7 +3,7 @@ import { doorOf } from '../ingest/door-of.ts';
 import type { Door } from '../ingest/door.ts';
 import { onClose } from '../node/handlers.ts';
 import type { Node, NodeDefinition, NodeRed } from '../node/node-red.ts';
-import { ensureKeyFile } from './file-key.ts';
+import { ensureKeyFile } from './keys/file-key.ts';
 import { openVault } from './file-vault.ts';
 import { isTheGateways, vaultOptionsOf, type VaultDefinition } from './vault-definition.ts';
 import type { Vault } from './vault.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { createKeys, unlock } from '../../../nodes/src/vault/keys.ts';
-import { parseHeader } from '../../../nodes/src/vault/file-header.ts';
+import { createKeys, unlock } from '../../../nodes/src/vault/keys/keys.ts';
+import { parseHeader } from '../../../nodes/src/vault/keys/file-header.ts';
 
 describe('vault keys', () => {
   const hex = randomBytes(32).toString('hex');

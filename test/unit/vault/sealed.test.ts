@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { Sealer, type RecordKeys } from '../../../nodes/src/vault/sealed.ts';
+import { Sealer, type RecordKeys } from '../../../nodes/src/vault/keys/sealed.ts';
 
 const plain = new TextEncoder().encode('a reading nobody else may see');
 

@@ -1,6 +1,6 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs';
 import path from 'node:path';
-import { TideError, reasonOf } from '../node/errors.ts';
+import { TideError, reasonOf } from '../../node/errors.ts';
 import { keyHeaderSchema, type KeyHeader } from './keys.ts';
 
 export const HEADER_FILE = 'vault.keys';

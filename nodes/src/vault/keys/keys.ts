@@ -1,7 +1,7 @@
 import { createHash, createHmac, hkdfSync, randomBytes, scryptSync } from 'node:crypto';
 import { xchacha20poly1305 } from '@noble/ciphers/chacha.js';
 import { z } from 'zod';
-import { TideError } from '../node/errors.ts';
+import { TideError } from '../../node/errors.ts';
 import type { RecordKeys } from './sealed.ts';
 
 /**

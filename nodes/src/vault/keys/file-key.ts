@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, fstatSync, fsyncSync, openSync, readSync, realpathSync, writeSync } from 'node:fs';
 import path from 'node:path';
-import { TideError, reasonOf } from '../node/errors.ts';
+import { TideError, reasonOf } from '../../node/errors.ts';
 import { HEADER_FILE, syncDirectory } from './file-header.ts';
 import { MIN_PASSPHRASE } from './keys.ts';
-import type { KeyReference } from './vault.ts';
+import type { KeyReference } from '../vault.ts';
 
 const MAX_SECRET_BYTES = 4096;
 

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { xchacha20poly1305 } from '@noble/ciphers/chacha.js';
-import { TideError } from '../node/errors.ts';
+import { TideError } from '../../node/errors.ts';
 
 /** What a record is, part of its associated data: a record of one kind never opens as another. */
 export const KINDS = [
+  // Append only: a kind's number is part of what it sealed.
   'journal',
   'series',
   'receipts',
@@ -15,6 +16,13 @@ export const KINDS = [
   'block',
   'alert',
   'document',
+  'head',
+  'box',
+  'chunk',
+  'segment',
+  'snapshot',
+  'blocks',
+  'dating',
 ] as const;
 export type Kind = (typeof KINDS)[number];
 
@@ -33,24 +41,25 @@ const NONCE = 24;
 const TAG = 16;
 
 /**
- * Seals the records of one incarnation with XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03). A sealed record is
- * `format u8 | key id u32 LE | nonce 24 | ciphertext | tag 16`; format, key id, incarnation, kind and place are
+ * Seals the records of one store with XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03). A sealed record is
+ * `format u8 | key id u32 LE | nonce 24 | ciphertext | tag 16`; format, key id, store id, kind and place are
  * associated data, so that a record which was altered, moved to another row or taken from another vault does not open.
  */
 export class Sealer {
   private readonly keys: RecordKeys;
-  private readonly incarnation: Uint8Array;
+  private readonly storeId: Uint8Array;
 
-  /** `incarnation`: 16 bytes. */
-  constructor(keys: RecordKeys, incarnation: Uint8Array) {
+  /** `storeId`: 16 bytes, which a store keeps for life, whatever incarnation it writes to the cloud under. */
+  constructor(keys: RecordKeys, storeId: Uint8Array) {
     this.keys = keys;
-    this.incarnation = incarnation;
+    this.storeId = storeId;
   }
 
-  seal(kind: Kind, place: Place, plain: Uint8Array): Buffer {
-    const id = this.keys.current;
+  /** `keyId`: the data key to seal with; the current one when it is not given. */
+  seal(kind: Kind, place: Place, plain: Uint8Array, keyId?: number): Buffer {
+    const id = keyId ?? this.keys.current;
     const nonce = randomBytes(NONCE);
-    const box = xchacha20poly1305(this.key(id), nonce, associated(id, this.incarnation, kind, place)).encrypt(plain);
+    const box = xchacha20poly1305(this.key(id), nonce, associated(id, this.storeId, kind, place)).encrypt(plain);
     const sealed = Buffer.allocUnsafe(HEAD + NONCE + box.length);
     sealed[0] = FORMAT;
     sealed.writeUInt32LE(id, 1);
@@ -67,7 +76,7 @@ export class Sealer {
     const id = Buffer.from(sealed.buffer, sealed.byteOffset, HEAD).readUInt32LE(1);
     const nonce = sealed.subarray(HEAD, HEAD + NONCE);
     try {
-      const aad = associated(id, this.incarnation, kind, place);
+      const aad = associated(id, this.storeId, kind, place);
       return xchacha20poly1305(this.key(id), nonce, aad).decrypt(sealed.subarray(HEAD + NONCE));
     } catch (cause) {
       throw new TideError('damaged-record', `${kind} record: its seal is broken`, { cause });
@@ -82,15 +91,15 @@ export class Sealer {
 }
 
 /** Each member of the place carries its type, and bytes their length: no two places give the same associated data. */
-function associated(keyId: number, incarnation: Uint8Array, kind: Kind, place: Place): Uint8Array {
-  let length = HEAD + 1 + incarnation.length;
+function associated(keyId: number, storeId: Uint8Array, kind: Kind, place: Place): Uint8Array {
+  let length = HEAD + 1 + storeId.length;
   for (const part of place) length += typeof part === 'number' ? 9 : 3 + part.length;
   const out = Buffer.allocUnsafe(length);
   out[0] = FORMAT;
   out.writeUInt32LE(keyId, 1);
   out[HEAD] = KINDS.indexOf(kind);
-  out.set(incarnation, HEAD + 1);
-  let at = HEAD + 1 + incarnation.length;
+  out.set(storeId, HEAD + 1);
+  let at = HEAD + 1 + storeId.length;
   for (const part of place) {
     if (typeof part === 'number') {
       out[at] = 1;
