@@ -3,7 +3,7 @@ import path from 'node:path';
 import { systemClock, type Clock } from '../node/clock.ts';
 import { TideError } from '../node/errors.ts';
 import { describeKey } from './keys/file-key.ts';
-import { EngineThread } from './sqlite-thread.ts';
+import { EngineThread } from './engine/sqlite-thread.ts';
 import { VaultClient } from './vault-client.ts';
 import type { KeyReference, Vault, VaultOptions } from './vault.ts';
 

@@ -1,7 +1,7 @@
 import type { AppendItem, JournalPart } from './engine.ts';
 import { RECORD_BYTES, decodeRecord, encodeRecord, type JournalEntry } from './journal-record.ts';
-import { counter, openOrNote, type Store } from './sqlite-damage.ts';
-import type { Query, Statement } from './sqlite-schema.ts';
+import { counter, openOrNote, type Store } from './catalogue/sqlite-damage.ts';
+import type { Query, Statement } from './catalogue/sqlite-schema.ts';
 
 interface Row {
   first: number;

@@ -1,9 +1,9 @@
-import type { CommitItem, EncodedChange, ItemResult, WriteItem } from './engine.ts';
+import type { CommitItem, EncodedChange, ItemResult, WriteItem } from '../engine.ts';
 import type { SqliteAlerts } from './sqlite-alerts.ts';
 import type { SqliteCheckpoints } from './sqlite-checkpoints.ts';
 import type { SqliteDocuments } from './sqlite-documents.ts';
 import type { SqliteDoor } from './sqlite-door.ts';
-import type { SqliteJournal } from './sqlite-journal.ts';
+import type { SqliteJournal } from '../sqlite-journal.ts';
 import type { SqliteOutbox } from './sqlite-outbox.ts';
 import type { Sqlite } from './sqlite-schema.ts';
 

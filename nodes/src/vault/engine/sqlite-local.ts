@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { systemClock, type Clock } from '../node/clock.ts';
-import type { EngineCalls, EngineChannel } from './engine.ts';
+import { systemClock, type Clock } from '../../node/clock.ts';
+import type { EngineCalls, EngineChannel } from '../engine.ts';
 import { SqliteEngine } from './sqlite-engine.ts';
-import { engineError } from './sqlite-schema.ts';
-import { VaultClient } from './vault-client.ts';
-import type { Vault, VaultOptions } from './vault.ts';
+import { engineError } from '../catalogue/sqlite-schema.ts';
+import { VaultClient } from '../vault-client.ts';
+import type { Vault, VaultOptions } from '../vault.ts';
 
 /** How long a commit waits for a writer in another process before it fails with `busy`. */
 const PATIENCE_MS = 60_000;

@@ -1,8 +1,8 @@
-import { outside } from './ranges.ts';
-import { decodeCbor, encodeCbor } from './cbor.ts';
+import { outside } from '../ranges.ts';
+import { decodeCbor, encodeCbor } from '../cbor.ts';
 import { openOrNote, type Store } from './sqlite-damage.ts';
 import type { Query, Statement } from './sqlite-schema.ts';
-import type { Block, Range, StreamBacklog } from './vault.ts';
+import type { Block, Range, StreamBacklog } from '../vault.ts';
 
 interface StreamRow {
   id: number;

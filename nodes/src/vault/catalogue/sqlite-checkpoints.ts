@@ -1,5 +1,5 @@
-import { decodeCbor, encodeCbor } from './cbor.ts';
-import type { EncodedChange, EncodedCheckpoint } from './engine.ts';
+import { decodeCbor, encodeCbor } from '../cbor.ts';
+import type { EncodedChange, EncodedCheckpoint } from '../engine.ts';
 import { openOrNote, type Store } from './sqlite-damage.ts';
 import type { Query, Statement } from './sqlite-schema.ts';
 

@@ -1,6 +1,6 @@
-import { TideError } from '../node/errors.ts';
-import type { KeyRing } from './keys/keys.ts';
-import type { Kind, Place, Sealer } from './keys/sealed.ts';
+import { TideError } from '../../node/errors.ts';
+import type { KeyRing } from '../keys/keys.ts';
+import type { Kind, Place, Sealer } from '../keys/sealed.ts';
 import type { Sqlite } from './sqlite-schema.ts';
 
 /** Newest damaged records that are kept for whoever wants to look; all are counted. */

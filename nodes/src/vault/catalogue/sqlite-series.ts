@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { decodeCbor, encodeCbor } from './cbor.ts';
+import { decodeCbor, encodeCbor } from '../cbor.ts';
 import { counter, openOrNote, type Store } from './sqlite-damage.ts';
 import type { Statement } from './sqlite-schema.ts';
-import type { SeriesEntry } from './vault.ts';
+import type { SeriesEntry } from '../vault.ts';
 
 const seriesSchema = z.object({
   name: z.string(),

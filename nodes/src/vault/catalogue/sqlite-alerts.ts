@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { decodeCbor, encodeCbor } from './cbor.ts';
+import { decodeCbor, encodeCbor } from '../cbor.ts';
 import { addToCounter, counter, openOrNote, type Store } from './sqlite-damage.ts';
 import type { Statement } from './sqlite-schema.ts';
-import type { QueuedAlert } from './vault.ts';
+import type { QueuedAlert } from '../vault.ts';
 
 interface Row {
   id: number;

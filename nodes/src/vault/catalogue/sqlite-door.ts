@@ -1,7 +1,7 @@
-import { decodeCbor, encodeCbor } from './cbor.ts';
+import { decodeCbor, encodeCbor } from '../cbor.ts';
 import { openOrNote, type Store } from './sqlite-damage.ts';
 import type { Statement } from './sqlite-schema.ts';
-import { QUARANTINE_LIMIT, RECEIPT_WINDOW } from './vault.ts';
+import { QUARANTINE_LIMIT, RECEIPT_WINDOW } from '../vault.ts';
 
 interface ReceiptRow {
   id: number;

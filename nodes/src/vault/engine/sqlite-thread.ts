@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
-import { TideError, reasonOf } from '../node/errors.ts';
-import type { EngineCalls, EngineChannel } from './engine.ts';
-import type { VaultOptions } from './vault.ts';
+import { TideError, reasonOf } from '../../node/errors.ts';
+import type { EngineCalls, EngineChannel } from '../engine.ts';
+import type { VaultOptions } from '../vault.ts';
 
 export interface Call {
   id: number;

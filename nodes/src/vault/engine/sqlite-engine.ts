@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { TideError } from '../node/errors.ts';
+import { TideError } from '../../node/errors.ts';
 import type {
   EncodedCheckpoint,
   EngineCalls,
@@ -9,24 +9,24 @@ import type {
   OpenReport,
   WriteGroup,
   WriteResult,
-} from './engine.ts';
-import { readHeader } from './keys/file-header.ts';
-import { readKey } from './keys/file-key.ts';
-import { unlock, type KeyRing } from './keys/keys.ts';
-import { Sealer } from './keys/sealed.ts';
-import { applyItem, type Stores } from './sqlite-apply.ts';
-import { SqliteAlerts } from './sqlite-alerts.ts';
-import { SqliteCheckpoints } from './sqlite-checkpoints.ts';
-import { Damage, type Store } from './sqlite-damage.ts';
-import { SqliteDocuments } from './sqlite-documents.ts';
-import { SqliteDoor } from './sqlite-door.ts';
-import { SqliteJournal } from './sqlite-journal.ts';
-import { SqliteOutbox } from './sqlite-outbox.ts';
-import { Owner } from './sqlite-owner.ts';
-import { markDamaged, openFiles } from './sqlite-recovery.ts';
-import { engineError } from './sqlite-schema.ts';
-import { SqliteSeries } from './sqlite-series.ts';
-import type { Block, KeyReference, QueuedAlert, Range, StreamBacklog } from './vault.ts';
+} from '../engine.ts';
+import { readHeader } from '../keys/file-header.ts';
+import { readKey } from '../keys/file-key.ts';
+import { unlock, type KeyRing } from '../keys/keys.ts';
+import { Sealer } from '../keys/sealed.ts';
+import { applyItem, type Stores } from '../catalogue/sqlite-apply.ts';
+import { SqliteAlerts } from '../catalogue/sqlite-alerts.ts';
+import { SqliteCheckpoints } from '../catalogue/sqlite-checkpoints.ts';
+import { Damage, type Store } from '../catalogue/sqlite-damage.ts';
+import { SqliteDocuments } from '../catalogue/sqlite-documents.ts';
+import { SqliteDoor } from '../catalogue/sqlite-door.ts';
+import { SqliteJournal } from '../sqlite-journal.ts';
+import { SqliteOutbox } from '../catalogue/sqlite-outbox.ts';
+import { Owner } from '../catalogue/sqlite-owner.ts';
+import { markDamaged, openFiles } from '../catalogue/sqlite-recovery.ts';
+import { engineError } from '../catalogue/sqlite-schema.ts';
+import { SqliteSeries } from '../catalogue/sqlite-series.ts';
+import type { Block, KeyReference, QueuedAlert, Range, StreamBacklog } from '../vault.ts';
 
 /** What stands while the vault is open. */
 interface Open extends Store, Stores {

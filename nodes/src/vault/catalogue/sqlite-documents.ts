@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { decodeCbor, encodeCbor } from './cbor.ts';
+import { decodeCbor, encodeCbor } from '../cbor.ts';
 import { openOrNote, type Store } from './sqlite-damage.ts';
 import type { Query, Sqlite, Statement } from './sqlite-schema.ts';
-import type { Sealer } from './keys/sealed.ts';
+import type { Sealer } from '../keys/sealed.ts';
 
 /** A document as it is sealed; `value` is encoded by whoever put it. */
 const sealedSchema = z.object({ namespace: z.string(), key: z.string(), value: z.instanceof(Uint8Array) });

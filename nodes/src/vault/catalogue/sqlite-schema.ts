@@ -1,6 +1,6 @@
 import Database from 'better-sqlite3';
-import { TideError, reasonOf } from '../node/errors.ts';
-import { touchPrivate } from './keys/file-header.ts';
+import { TideError, reasonOf } from '../../node/errors.ts';
+import { touchPrivate } from '../keys/file-header.ts';
 
 export type Sqlite = Database.Database;
 /** A prepared statement that gives rows of a type. */

@@ -1,8 +1,8 @@
 import { rmSync } from 'node:fs';
 import path from 'node:path';
 import Database from 'better-sqlite3';
-import { TideError } from '../node/errors.ts';
-import { touchPrivate } from './keys/file-header.ts';
+import { TideError } from '../../node/errors.ts';
+import { touchPrivate } from '../keys/file-header.ts';
 import type { Sqlite } from './sqlite-schema.ts';
 
 export const OWNER_FILE = 'vault.lock';

@@ -1,8 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { TideError } from '../node/errors.ts';
+import { TideError } from '../../node/errors.ts';
 import { LocalEngine } from './sqlite-local.ts';
 import type { Call, Reply } from './sqlite-thread.ts';
-import type { VaultOptions } from './vault.ts';
+import type { VaultOptions } from '../vault.ts';
 
 /** The writer's thread: the engine, and nothing that could keep it from the disk. */
 const port = parentPort;

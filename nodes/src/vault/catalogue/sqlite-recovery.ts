@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import Database from 'better-sqlite3';
-import { TideError, reasonOf } from '../node/errors.ts';
-import { HEADER_FILE, parseHeader, readHeader, syncDirectory, writeHeader } from './keys/file-header.ts';
-import { createKeys, unlock, type KeyHeader, type KeyRing } from './keys/keys.ts';
-import { Sealer } from './keys/sealed.ts';
+import { TideError, reasonOf } from '../../node/errors.ts';
+import { HEADER_FILE, parseHeader, readHeader, syncDirectory, writeHeader } from '../keys/file-header.ts';
+import { createKeys, unlock, type KeyHeader, type KeyRing } from '../keys/keys.ts';
+import { Sealer } from '../keys/sealed.ts';
 import { readableDocuments } from './sqlite-documents.ts';
 import { DATABASE_FILE, engineError, metaOf, openDatabase, type Sqlite } from './sqlite-schema.ts';
 

@@ -1,0 +1,39 @@
+import { z } from 'zod';
+
+const bytes = z.instanceof(Uint8Array);
+const whole = z.number().int().min(0);
+const ranges = z.array(z.tuple([whole, whole]));
+const value = z.union([bytes, z.undefined(), z.null()]).transform((given) => given ?? undefined);
+
+/**
+ * What a commit did to the catalogue, as the journal keeps it: decided already (conflicts are left out, numbers are
+ * given), so that applying it again after a crash gives the same rows whatever happened in between.
+ */
+export const effectSchema = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('series'),
+    number: whole,
+    name: z.string(),
+    unit: z.string().optional(),
+    type: z.enum(['number', 'boolean', 'string']),
+  }),
+  z.object({ kind: z.literal('cause'), source: z.string(), cause: whole }),
+  z.object({ kind: z.literal('rejections'), rejections: z.array(bytes) }),
+  z.object({ kind: z.literal('checkpoint'), consumer: z.string(), series: whole, position: whole, state: bytes }),
+  z.object({ kind: z.literal('consumer'), consumer: z.string(), replayFrom: whole }),
+  z.object({ kind: z.literal('forget-consumer'), consumer: z.string() }),
+  z.object({ kind: z.literal('block'), stream: z.string(), number: whole, body: bytes }),
+  z.object({ kind: z.literal('rewrite-block'), stream: z.string(), number: whole, body: bytes }),
+  z.object({ kind: z.literal('blocks-acknowledged'), stream: z.string(), ranges }),
+  z.object({ kind: z.literal('alert'), id: z.string(), revision: whole, body: bytes }),
+  z.object({
+    kind: z.literal('alerts-acknowledged'),
+    alerts: z.array(z.object({ id: z.string(), revision: whole })),
+  }),
+  z.object({ kind: z.literal('document'), namespace: z.string(), key: z.string(), value }),
+  /** This store begins to write as another writer: 16 bytes. */
+  z.object({ kind: z.literal('incarnation'), incarnation: bytes, place: value }),
+  /** A month's data key is gone: waiting blocks, alerts and rejections that it sealed go with it. */
+  z.object({ kind: z.literal('shredded'), keys: z.array(whole) }),
+]);
+export type Effect = z.infer<typeof effectSchema>;
