@@ -8,6 +8,12 @@ const sorted = (receipts: Iterable<bigint>): bigint[] => [...receipts].toSorted(
 /** Spreads small integers over 32 bits (Knuth's multiplicative hash), as the hashes of clients and contents are. */
 const spread = (n: number): number => Math.imul(n, 2_654_435_761) >>> 0;
 
+/** Receipts in turn of `clients` that have sent `messages` each. */
+const made = (clients: number, messages: number): bigint[] =>
+  Array.from({ length: clients * messages }, (_, i) =>
+    receipt(spread(i % clients), ((i % clients) * 700 + Math.floor(i / clients)) & 0xffff, spread(i) & 0xffff),
+  );
+
 describe('receipts as columns', () => {
   it('come back as they were', () => {
     const receipts = fc.array(
@@ -37,10 +43,6 @@ describe('receipts as columns', () => {
   });
 
   it('take less than 3 bytes each for 100 clients with 10 messages, and 8 for one message each', () => {
-    const made = (clients: number, messages: number): bigint[] =>
-      Array.from({ length: clients * messages }, (_, i) =>
-        receipt(spread(i % clients), ((i % clients) * 700 + Math.floor(i / clients)) & 0xffff, spread(i) & 0xffff),
-      );
     assert.equal(encodeReceipts(made(100, 10)).length, 1 + 3 + 100 * (4 + 2 + 2 + 20));
     assert.equal(encodeReceipts(made(1_000, 1)).length, 1 + 4 + 1_000 * 8);
     assert.equal(encodeReceipts([]).length, 2);
