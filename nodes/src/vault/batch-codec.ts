@@ -22,22 +22,22 @@ export const CHUNK_READINGS = 2_048;
  *   extras   bits 0 unit, 1 anomaly; index of a string; f64
  * then the strings: each varint length, UTF-8.
  */
-const VERSION = 1;
-const HEAD = 26;
-const FALSE = 0;
-const TRUE = 1;
-const STRING = 2;
-const FLOAT = 3;
-const DECIMAL = 4;
-const SCALES = [1, 10, 100, 1000] as const;
-const QUALITIES: readonly Quality[] = ['good', 'uncertain', 'bad'];
-const DEVICE_CLOCK = 1 << 5;
-const STALE = 1 << 6;
-const EXTRAS = 1 << 7;
-const HAS_UNIT = 1;
-const HAS_ANOMALY = 2;
+export const VERSION = 1;
+export const HEAD = 26;
+export const FALSE = 0;
+export const TRUE = 1;
+export const STRING = 2;
+export const FLOAT = 3;
+export const DECIMAL = 4;
+export const SCALES = [1, 10, 100, 1000] as const;
+export const QUALITIES: readonly Quality[] = ['good', 'uncertain', 'bad'];
+export const DEVICE_CLOCK = 1 << 5;
+export const STALE = 1 << 6;
+export const EXTRAS = 1 << 7;
+export const HAS_UNIT = 1;
+export const HAS_ANOMALY = 2;
 /** Beyond this a scaled value is not exact as a zigzag number. */
-const MAX_SCALED = 2 ** 51;
+export const MAX_SCALED = 2 ** 51;
 
 class Column {
   bytes = new Uint8Array(4_096);
@@ -242,7 +242,7 @@ function encodeStrings(texts: Iterable<string>): Uint8Array {
   return parts.length === 0 ? new Uint8Array(0) : Buffer.concat(parts);
 }
 
-function decodeStrings(bytes: Uint8Array): string[] {
+export function decodeStrings(bytes: Uint8Array): string[] {
   const reader = new VarintReader(bytes);
   const texts: string[] = [];
   while (reader.at < bytes.length) {
