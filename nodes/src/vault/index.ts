@@ -1,7 +1,14 @@
 export { Consumer, type Save, type StateCodec } from './consumer.ts';
 export { Deliveries, deliveriesOf } from './deliveries.ts';
+export { decodeCbor, encodeCbor } from './cbor.ts';
+export type { SourcedReadings, VaultCut } from './cut.ts';
+export type * from './inventory.ts';
 export { createKeyFile, describeKey, readKey } from './keys/file-key.ts';
 export { checkNode, openVault } from './file-vault.ts';
 export { openLocalVault } from './engine/sqlite-local.ts';
 export { QUARANTINE_LIMIT, RECEIPT_WINDOW } from './vault.ts';
 export type * from './vault.ts';
+export * from './gaps.ts';
+export { momentOf } from './query/moment.ts';
+export { FIELDS as QUERY_FIELDS, MAX_HELD_ROWS, type QueryRequest, requestOf } from './query/request.ts';
+export { type Outcome as QueryOutcome, readingPages, shaped } from './query/rows.ts';
