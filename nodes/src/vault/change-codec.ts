@@ -38,6 +38,9 @@ export function encodeChange(change: Change): EncodedChange {
       checkText('alert id', change.id);
       checkWhole('revision', change.revision);
       return { ...change, body: bounded('alert', Uint8Array.from(change.body)) };
+    case 'advance':
+      checkWhole('position', change.to);
+      return change;
     case 'blocks-acknowledged':
       for (const [from, to] of change.ranges) {
         checkWhole('range', from);

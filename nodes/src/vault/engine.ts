@@ -1,4 +1,5 @@
 import type { BatchChunk } from './batch-codec.ts';
+import type { CutReport, InventoryKind, InventoryPage } from './inventory.ts';
 import type { Block, QueuedAlert, Range, SeriesEntry, StreamBacklog } from './vault.ts';
 
 /**
@@ -22,6 +23,11 @@ export interface EngineCalls {
   alerts(limit: number, skip: ReadonlySet<string>): QueuedAlert[];
   document(namespace: string, key: string): Uint8Array | undefined;
   documents(namespace: string): { key: string; value: Uint8Array }[];
+  /** Holds the catalogue as it is now for `inventory`, until `endCut`; at most one is held. */
+  beginCut(): CutReport;
+  /** Items of one kind in the catalogue that is held, after a place (0 at the begin), about `maxBytes` of them. */
+  inventory<Kind extends InventoryKind>(kind: Kind, after: number, maxBytes: number): InventoryPage<Kind>;
+  endCut(): void;
   stats(): EngineStats;
   close(): void;
 }
@@ -67,6 +73,7 @@ export type EncodedChange =
   | { kind: 'blocks-acknowledged'; stream: string; ranges: readonly Range[] }
   | { kind: 'alert'; id: string; revision: number; body: Uint8Array }
   | { kind: 'alerts-acknowledged'; alerts: readonly { id: string; revision: number }[] }
+  | { kind: 'advance'; to: number }
   | { kind: 'document'; namespace: string; key: string; value: Uint8Array | undefined }
   | { kind: 'expect-document'; namespace: string; key: string; value: Uint8Array | undefined };
 
@@ -84,6 +91,7 @@ export interface JournalPart {
   chunks: {
     /** Position of the chunk's first reading. */
     position: number;
+    source: string;
     /** Readings to leave out at its begin, and to take after these. */
     skip: number;
     take: number;

@@ -78,6 +78,14 @@ export class SqliteJournal {
     this.unstage();
   }
 
+  /** Positions below `to` are not given out. */
+  advance(to: number): void {
+    if (to <= this.head) return;
+    this.flush();
+    this.head = to;
+    this.keepHead();
+  }
+
   /** Forgets what was taken in since the transaction began. */
   rollBack(head: number): void {
     this.head = head;
@@ -100,7 +108,7 @@ export class SqliteJournal {
           const take = Math.min(count - skip, most - taken);
           const wanted = source === undefined || source === origin;
           if (wanted) {
-            part.chunks.push({ position: at, skip, take, bytes });
+            part.chunks.push({ position: at, source: origin, skip, take, bytes });
             taken += take;
           }
           position = at + skip + (wanted ? take : count - skip);

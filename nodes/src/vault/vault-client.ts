@@ -4,6 +4,7 @@ import { TideError } from '../node/errors.ts';
 import type { Reading } from '../reading/reading.ts';
 import { BatchEncoder, decodeBatch } from './batch-codec.ts';
 import { decodeCbor, encodeCbor } from './cbor.ts';
+import { VaultCut } from './cut.ts';
 import { encodeChange, sizeOf } from './change-codec.ts';
 import type { AppendItem, EngineChannel, ItemResult, OpenReport, WriteItem } from './engine.ts';
 import { GroupCommit } from './group-commit.ts';
@@ -130,6 +131,10 @@ export class VaultClient implements Vault {
         at = slice.next;
       }
     }
+  }
+
+  cut(): Promise<VaultCut> {
+    return VaultCut.begin(this.channel, (number) => this.series.name(number));
   }
 
   async stats(): Promise<VaultStats> {

@@ -1,4 +1,5 @@
 import type { Reading, Rejection } from '../reading/reading.ts';
+import type { VaultCut } from './cut.ts';
 
 /**
  * The encrypted local store as the rest of the gateway sees it. One process owns a vault; the work is done by a writer
@@ -26,6 +27,9 @@ export interface Vault {
    * order in which they came. Memory does not grow with the answer.
    */
   query(query: ReadingQuery): AsyncIterableIterator<readonly Reading[]>;
+
+  /** All but the readings as it stands at one commit, for a copy (a backup). One at a time; has to be closed. */
+  cut(): Promise<VaultCut>;
 
   stats(): Promise<VaultStats>;
   close(): Promise<void>;
@@ -175,6 +179,8 @@ export type Change =
   /** Queues an alert; one with the same id and revision is already there and nothing changes. */
   | { kind: 'alert'; id: string; revision: number; body: Uint8Array }
   | { kind: 'alerts-acknowledged'; alerts: readonly { id: string; revision: number }[] }
+  /** Gives out no position below `to`: a restored vault goes on with the positions that its checkpoints name. */
+  | { kind: 'advance'; to: number }
   /** Puts a document; an undefined value removes it. */
   | { kind: 'document'; namespace: string; key: string; value: unknown }
   /** Applies the changes only if the document still has this value (compared as encoded bytes); otherwise the commit rejects with code `conflict`. */

@@ -75,6 +75,9 @@ function applyChange(stores: Stores, change: EncodedChange): number {
     case 'alerts-acknowledged':
       alerts.acknowledge(change.alerts);
       break;
+    case 'advance':
+      stores.journal.advance(change.to);
+      break;
     case 'document':
       documents.put(change.namespace, change.key, change.value);
       break;

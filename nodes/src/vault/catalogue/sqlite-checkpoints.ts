@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { decodeCbor, encodeCbor } from '../cbor.ts';
 import type { EncodedChange, EncodedCheckpoint } from '../engine.ts';
 import { openOrNote, type Store } from './sqlite-damage.ts';
@@ -40,7 +41,7 @@ export class SqliteCheckpoints {
     const name = this.name(consumer);
     const next = db.prepare<unknown[], number>('SELECT coalesce(max(id), 0) + 1 FROM consumers').pluck();
     const id = this.find.get(name) ?? next.get() ?? 1;
-    this.putConsumer.run(id, name, sealer.seal('consumer', [id, name], encodeCbor(replayFrom)));
+    this.putConsumer.run(id, name, sealer.seal('consumer', [id, name], encodeConsumer(consumer, replayFrom)));
     return id;
   }
 
@@ -86,10 +87,10 @@ export class SqliteCheckpoints {
     return new Map(
       rows.map(({ id, name, body }) => {
         const plain = openOrNote(this.store, 'consumer', [id, name], body, () => {
-          const again = this.store.sealer.seal('consumer', [id, name], encodeCbor(1));
+          const again = this.store.sealer.seal('consumer', [id, name], encodeConsumer(undefined, 1));
           this.putConsumer.run(id, name, again);
         });
-        return [id, plain === undefined ? 1 : Number(decodeCbor(plain))];
+        return [id, plain === undefined ? 1 : consumerIn(plain).replayFrom];
       }),
     );
   }
@@ -101,4 +102,16 @@ export class SqliteCheckpoints {
   private name(consumer: string): Buffer {
     return this.store.keys.nameHash('consumer', consumer);
   }
+}
+
+/** A consumer's row holds its name too: whoever takes stock of the vault has no other way to learn it. */
+function encodeConsumer(consumer: string | undefined, replayFrom: number): Uint8Array {
+  return encodeCbor([replayFrom, ...(consumer === undefined ? [] : [consumer])]);
+}
+
+/** What a consumer's row says; one that was damaged, or was written before rows held names, has none. */
+export function consumerIn(plain: Uint8Array): { consumer: string | undefined; replayFrom: number } {
+  const read = z.union([z.number(), z.tuple([z.number(), z.string().optional()])]).parse(decodeCbor(plain));
+  const [replayFrom, consumer] = typeof read === 'number' ? [read] : read;
+  return { consumer, replayFrom };
 }

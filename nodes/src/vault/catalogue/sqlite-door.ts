@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { decodeCbor, encodeCbor } from '../cbor.ts';
 import { openOrNote, type Store } from './sqlite-damage.ts';
 import type { Statement } from './sqlite-schema.ts';
@@ -72,7 +73,7 @@ export class SqliteDoor {
   raiseCause(source: string, cause: number): void {
     if (cause <= this.cause(source)) return;
     const name = this.store.keys.nameHash('cause', source);
-    this.putCause.run(name, this.store.sealer.seal('cause', [name], encodeCbor(cause)));
+    this.putCause.run(name, this.store.sealer.seal('cause', [name], encodeCbor([cause, source])));
   }
 
   cause(source: string): number {
@@ -83,7 +84,7 @@ export class SqliteDoor {
     const plain = openOrNote(this.store, 'cause', [name], body, () =>
       db.prepare('DELETE FROM causes WHERE source = ?').run(name),
     );
-    return plain === undefined ? 0 : Number(decodeCbor(plain));
+    return plain === undefined ? 0 : causeIn(plain).cause;
   }
 
   addRejections(rejections: readonly Uint8Array[]): void {
@@ -143,4 +144,10 @@ export class SqliteDoor {
   private newest(table: 'receipts' | 'quarantine'): number {
     return this.store.db.prepare<unknown[], number | null>(`SELECT max(id) FROM ${table}`).pluck().get() ?? 0;
   }
+}
+
+/** The highest cause of a source; the row holds the source too, for whoever takes stock of the vault. */
+export function causeIn(plain: Uint8Array): { cause: number; source: string | undefined } {
+  const read = z.union([z.number(), z.tuple([z.number(), z.string()])]).parse(decodeCbor(plain));
+  return typeof read === 'number' ? { cause: read, source: undefined } : { cause: read[0], source: read[1] };
 }

@@ -10,6 +10,7 @@ import type {
   WriteGroup,
   WriteResult,
 } from '../engine.ts';
+import type { CutReport, InventoryKind, InventoryPage } from '../inventory.ts';
 import { readHeader } from '../keys/file-header.ts';
 import { readKey } from '../keys/file-key.ts';
 import { unlock, type KeyRing } from '../keys/keys.ts';
@@ -20,11 +21,12 @@ import { SqliteCheckpoints } from '../catalogue/sqlite-checkpoints.ts';
 import { Damage, type Store } from '../catalogue/sqlite-damage.ts';
 import { SqliteDocuments } from '../catalogue/sqlite-documents.ts';
 import { SqliteDoor } from '../catalogue/sqlite-door.ts';
+import { SqliteInventory } from '../catalogue/sqlite-inventory.ts';
 import { SqliteJournal } from '../sqlite-journal.ts';
 import { SqliteOutbox } from '../catalogue/sqlite-outbox.ts';
 import { Owner } from '../catalogue/sqlite-owner.ts';
 import { markDamaged, openFiles } from '../catalogue/sqlite-recovery.ts';
-import { engineError } from '../catalogue/sqlite-schema.ts';
+import { DATABASE_FILE, engineError } from '../catalogue/sqlite-schema.ts';
 import { SqliteSeries } from '../catalogue/sqlite-series.ts';
 import type { Block, KeyReference, QueuedAlert, Range, StreamBacklog } from '../vault.ts';
 
@@ -43,6 +45,7 @@ export class SqliteEngine implements EngineCalls {
   private readonly key: KeyReference;
   private state: Open | undefined;
   private damage: TideError | undefined;
+  private inventoryHeld: SqliteInventory | undefined;
   /** What was counted last: a damaged database may not be countable any more. */
   private lastStats: EngineStats | undefined;
 
@@ -147,6 +150,23 @@ export class SqliteEngine implements EngineCalls {
     return this.require().documents.list(namespace);
   }
 
+  beginCut(): CutReport {
+    const state = this.require();
+    this.endCut();
+    this.inventoryHeld = new SqliteInventory(state, path.join(state.directory, DATABASE_FILE));
+    return { head: state.journal.head, replayFrom: state.checkpoints.replayFrom(state.journal.head) };
+  }
+
+  inventory<Kind extends InventoryKind>(kind: Kind, after: number, maxBytes: number): InventoryPage<Kind> {
+    if (this.inventoryHeld === undefined) throw new TideError('no-cut', 'no cut of this vault is held');
+    return this.inventoryHeld.page(kind, after, maxBytes);
+  }
+
+  endCut(): void {
+    this.inventoryHeld?.close();
+    this.inventoryHeld = undefined;
+  }
+
   stats(): EngineStats {
     if (this.damage !== undefined && this.lastStats !== undefined)
       return { ...this.lastStats, problems: [...this.require().problems] };
@@ -169,6 +189,7 @@ export class SqliteEngine implements EngineCalls {
     const { state } = this;
     if (state === undefined) return;
     this.state = undefined;
+    this.endCut();
     try {
       state.db.close();
     } finally {
