@@ -3,6 +3,7 @@
  * every list and string has a bound, because a frame may come from anyone who can reach the broker.
  */
 import { z } from 'zod';
+import { gapFields, spansAreRight } from '../vault/gaps.ts';
 
 export const PROTOCOL_VERSION = 1;
 
@@ -72,10 +73,27 @@ export const blocks = z.object({
 });
 export type Blocks = z.infer<typeof blocks>;
 
+/**
+ * up/event: declared gaps (vault/gaps), with what the grants allow to be said of them. `count` is absent when some of the
+ * series have no grant: how many readings those gave stays at the gateway, too.
+ */
+export const wireGap = gapFields
+  .extend({ count: gapFields.shape.count.optional() })
+  .refine(spansAreRight, 'last is below id, or timeTo before timeFrom');
+export type WireGap = z.infer<typeof wireGap>;
+export const MAX_GAPS_PER_FRAME = 64;
+export const event = z.object({ gaps: z.array(wireGap).max(MAX_GAPS_PER_FRAME) });
+export type Event = z.infer<typeof event>;
+
 /** down/ack: what the cloud's database has committed, computed from receipt rows. */
 export const ack = z.object({
   streams: streamRanges,
   alerts: z.array(z.tuple([z.string().max(64), z.number().int()])).max(4096),
+  /** Declared gaps, `id` and `last` of each. */
+  gaps: z
+    .array(z.tuple([blockNumber, blockNumber]))
+    .max(4096)
+    .optional(),
 });
 export type Ack = z.infer<typeof ack>;
 
@@ -111,6 +129,6 @@ export type CatalogueEntry = z.infer<typeof catalogueEntry>;
 export const CATALOGUE_STREAM = 'catalogue';
 
 /** The kinds of frames in each direction; the last level of the topic. */
-export const UP = ['hello', 'alert', 'live', 'fill', 'state'] as const;
+export const UP = ['hello', 'alert', 'live', 'fill', 'state', 'event'] as const;
 export const DOWN = ['welcome', 'ack', 'nack', 'state'] as const;
 export type FrameType = (typeof UP)[number] | (typeof DOWN)[number];

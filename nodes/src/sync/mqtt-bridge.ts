@@ -3,6 +3,7 @@ import { TideError } from '../node/errors.ts';
 import { companions } from '../node/shared.ts';
 import { GRANTS } from '../privacy/grants.ts';
 import { sharedStateOf } from '../state/shared-state.ts';
+import { GAPS } from '../vault/gaps.ts';
 import type { Vault } from '../vault/vault.ts';
 import type { BridgeStatus } from './bridge-status.ts';
 import type { Enrolment } from './enrolment-store.ts';
@@ -78,6 +79,7 @@ export class Bridge {
         vault.onChange(({ kind, name }) => {
           if (kind !== 'document') this.told((session) => session.outboxChanged(kind));
           else if (name === GRANTS) this.told((session) => session.outboxChanged('grants'));
+          else if (name === GAPS) this.told((session) => session.outboxChanged('gap'));
         }),
       ];
       this.statusTimer = setInterval(() => this.show(), STATUS_EVERY_MS);

@@ -9,6 +9,7 @@ import { decodeBody, encodeBody } from './body.ts';
 import { StatusKeeper, stateOf, type BridgeStatus } from './bridge-status.ts';
 import { putEnrolment, withoutSecret, type Enrolment } from './enrolment-store.ts';
 import { FrameEnd } from './frame-end.ts';
+import { GapLane } from './gap-lane.ts';
 import { Handshake } from './handshake.ts';
 import { helloBody, lostNames, sealedBeyond } from './hello.ts';
 import { ack, nack, stateDown, stateUp, welcome, type FrameType, type Nack, type Welcome } from './messages.ts';
@@ -27,6 +28,8 @@ export interface SessionParts {
   random: () => number;
   /** Blocks are sent in batches at this interval, milliseconds; alerts never wait. */
   intervalMs: number;
+  /** Told of the cloud's time at each welcome, epoch milliseconds: evidence for the gateway's own clock. */
+  cloudTime?: (time: number) => void;
   /** Called when a step is due because of something that ended within the session. */
   wake: () => void;
 }
@@ -54,6 +57,7 @@ export class Session {
   private readonly settling: Settling;
   private readonly alerts: AlertLane;
   private readonly blocks: BlockLane;
+  private readonly gaps: GapLane;
   private readonly handshake: Handshake;
   private readonly holdBackoff: Backoff;
   private readonly lanes = { alert: false, bulk: false };
@@ -92,6 +96,7 @@ export class Session {
     const lane = { clock, vault, outgoing, settling: this.settling, send, complain };
     this.alerts = new AlertLane(lane);
     this.blocks = new BlockLane(lane);
+    this.gaps = new GapLane(lane);
     this.handshake = new Handshake(clock, random);
     this.holdBackoff = new Backoff(random, HOLD);
     this.keeper = new StatusKeeper(clock);
@@ -110,6 +115,7 @@ export class Session {
     if (lane === 'alert') return;
     this.handshake.disconnected(reason);
     this.blocks.reset();
+    this.gaps.reset();
   }
 
   /** An alert has just been committed to the outbox: it goes out without being read back. */
@@ -118,8 +124,10 @@ export class Session {
     this.alerts.offer(alert);
   }
 
-  /** The outbox or the grants changed. */
-  outboxChanged(kind: 'block' | 'alert' | 'grants'): void {
+  /** The outbox, the grants or the declared gaps changed. */
+  outboxChanged(kind: 'block' | 'alert' | 'grants' | 'gap'): void {
+    if (kind === 'gap' || kind === 'grants') this.gaps.changed();
+    if (kind === 'gap') return;
     this.backlogChanged = true;
     if (kind === 'alert') {
       this.alerts.wake();
@@ -155,7 +163,7 @@ export class Session {
     if (this.trouble !== undefined) return this.retryAt;
     const times = [this.releaseAt, this.settling.nextWake(), this.countAt];
     if (this.lanes.bulk) times.push(this.handshake.due());
-    if (this.handshake.welcomed) times.push(this.blocks.nextWake());
+    if (this.handshake.welcomed) times.push(this.blocks.nextWake(), this.gaps.nextWake());
     if (this.handshake.halted === undefined && (this.lanes.alert || this.lanes.bulk))
       times.push(this.alerts.nextWake());
     return Math.min(...times);
@@ -216,6 +224,7 @@ export class Session {
     if (this.handshake.halted === undefined) {
       await this.alerts.step();
       if (this.handshake.welcomed && (await this.blocks.step()) && ++this.timeouts >= SILENT_AFTER) this.silent();
+      if (this.handshake.welcomed) await this.gaps.step();
     }
     this.trouble = undefined;
     this.settling.step();
@@ -243,7 +252,7 @@ export class Session {
       const message = decodeBody(welcome, body);
       this.later(() => this.welcome(message));
     } else if (type === 'ack') {
-      const { streams, alerts } = decodeBody(ack, body);
+      const { streams, alerts, gaps } = decodeBody(ack, body);
       this.timeouts = 0;
       this.holdBackoff.reset();
       this.alerts.acknowledged(alerts);
@@ -251,6 +260,7 @@ export class Session {
         this.blocks.acknowledged(stream, ranges);
         this.settling.blocks(stream, ranges);
       }
+      if (gaps !== undefined) this.gaps.acknowledged(gaps);
       if (alerts.length > 0) this.countSoon();
     } else if (type === 'nack') {
       this.refused(decodeBody(nack, body));
@@ -279,6 +289,7 @@ export class Session {
     if (!this.lanes.bulk) return;
     const now = clock.monotonic();
     this.cloudOffset = time - now;
+    this.parts.cloudTime?.(time);
     if (this.handshake.answered()) {
       this.timeouts = 0;
       this.releaseAt = now + intervalMs;
@@ -313,6 +324,7 @@ export class Session {
     this.handshake.halt(reason);
     this.alerts.reset();
     this.blocks.reset();
+    this.gaps.reset();
   }
 
   private send(lane: Lane, type: FrameType, body: Uint8Array, stream?: string): number | undefined {

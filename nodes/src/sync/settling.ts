@@ -1,10 +1,14 @@
 import type { Clock } from '../node/clock.ts';
 import { reasonOf } from '../node/errors.ts';
 import type { Change, Range, Vault } from '../vault/vault.ts';
+import { gapKey } from '../vault/gaps.ts';
 import { normalise } from './ranges.ts';
 
 /** Document that counts blocks which the cloud could not read and set aside. */
 export const POISON = { namespace: 'outgoing', key: 'poisoned' } as const;
+
+/** Namespace of how far the cloud knows each gap: by the gap's key, the `last` that it has committed. */
+export const GAPS_TOLD = 'gap-told';
 
 /** Acknowledgements are gathered for so long, so that they cost one sync and not one each. */
 const GATHER_MS = 250;
@@ -15,9 +19,11 @@ interface Settled {
   blocks: Map<string, Range[]>;
   alerts: Map<string, { id: string; revision: number }>;
   poisoned: number;
+  /** By id of the gap; undefined for one that has become part of another. */
+  gaps: Map<number, number | undefined>;
 }
 
-const nothing = (): Settled => ({ blocks: new Map(), alerts: new Map(), poisoned: 0 });
+const nothing = (): Settled => ({ blocks: new Map(), alerts: new Map(), poisoned: 0, gaps: new Map() });
 
 /**
  * Acknowledgements on their way into the vault. The outbox forgets exactly the ids that the cloud named, and only in a
@@ -57,6 +63,10 @@ export class Settling {
     for (const [id, revision] of acknowledged) this.waiting.alerts.set(`${id}/${revision}`, { id, revision });
   }
 
+  gaps(acknowledged: Iterable<readonly [id: number, last: number | undefined]>): void {
+    for (const [id, last] of acknowledged) this.waiting.gaps.set(id, last);
+  }
+
   blocksOf(stream: string): readonly Range[] {
     return [...(this.waiting.blocks.get(stream) ?? []), ...(this.committing.blocks.get(stream) ?? [])];
   }
@@ -87,7 +97,7 @@ export class Settling {
   }
 
   private get pending(): boolean {
-    return this.waiting.blocks.size > 0 || this.waiting.alerts.size > 0;
+    return this.waiting.blocks.size > 0 || this.waiting.alerts.size > 0 || this.waiting.gaps.size > 0;
   }
 
   private async attempt(): Promise<void> {
@@ -115,6 +125,8 @@ export class Settling {
       ranges,
     }));
     if (settled.alerts.size > 0) changes.push({ kind: 'alerts-acknowledged', alerts: [...settled.alerts.values()] });
+    for (const [id, last] of settled.gaps)
+      changes.push({ kind: 'document', namespace: GAPS_TOLD, key: gapKey(id), value: last });
     const poisoned = this.poisonedBefore + settled.poisoned;
     if (settled.poisoned > 0) changes.push({ kind: 'document', ...POISON, value: poisoned });
     try {
@@ -123,6 +135,7 @@ export class Settling {
     } catch (error) {
       for (const [stream, ranges] of settled.blocks) this.blocks(stream, ranges);
       for (const [key, alert] of settled.alerts) this.waiting.alerts.set(key, alert);
+      for (const [id, last] of settled.gaps) if (!this.waiting.gaps.has(id)) this.waiting.gaps.set(id, last);
       this.waiting.poisoned += settled.poisoned;
       throw error;
     } finally {

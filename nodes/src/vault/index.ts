@@ -1,7 +1,5 @@
 export { Consumer, type Save, type StateCodec } from './consumer.ts';
 export { Deliveries, deliveriesOf } from './deliveries.ts';
-export type { SourcedReadings, VaultCut } from './cut.ts';
-export type * from './inventory.ts';
 export { decodeCbor, encodeCbor } from './cbor.ts';
 export type { SourcedReadings, VaultCut } from './cut.ts';
 export type * from './inventory.ts';
