@@ -1,6 +1,6 @@
 import type { Reading, Rejection } from '../reading/reading.ts';
 import type { Account } from './accounts.ts';
-import { PendingReceipts } from './receipt.ts';
+import { PendingReceipts } from './receipt-set.ts';
 
 /** Someone who waits for a commit: the moment to acknowledge a message, or to refuse it. */
 export interface Waiter {

@@ -66,8 +66,8 @@ export class Lane {
   }
 
   /** The uncommitted batch that holds this receipt. */
-  holding(receipt: bigint): Batch | undefined {
-    return this.uncommitted().find(({ receipts }) => receipts.has(receipt));
+  holding(client: number, message: number): Batch | undefined {
+    return this.uncommitted().find(({ receipts }) => receipts.has(client, message));
   }
 
   /** Refuses whoever has waited since `limit` or longer. */
@@ -112,7 +112,7 @@ export class Lane {
     return this.options.vault.journal.append({
       source: this.source,
       readings,
-      ...(receipts.list.length > 0 && { receipts: receipts.list }),
+      ...(receipts.length > 0 && { receipts: Array.from(receipts.digests) }),
       ...(rejections.length > 0 && { rejections }),
       ...(cause > 0 && { cause }),
     });

@@ -2,7 +2,9 @@ import { toError } from '../node/errors.ts';
 import type { Journal } from '../vault/vault.ts';
 import { RECEIPT_WINDOW } from '../vault/vault.ts';
 import { tell, type Report, type Waiter } from './batch.ts';
-import { ReceiptWindow } from './receipt.ts';
+import { type PendingReceipts, ReceiptWindow } from './receipt-set.ts';
+
+const LOWER_HALF = 0xffff_ffffn;
 
 /** A message with DUP set that waits until the receipts are loaded; `retry` looks at it anew. */
 interface Held {
@@ -27,13 +29,13 @@ export class Receipts {
     this.report = report;
   }
 
-  committed(receipts: readonly bigint[]): void {
-    if (this.window !== undefined) for (const receipt of receipts) this.window.add(receipt);
+  committed(receipts: PendingReceipts): void {
+    if (this.window !== undefined) receipts.addTo(this.window);
   }
 
   /** Only when `ready`. */
-  has(receipt: bigint): boolean {
-    return this.window?.has(receipt) ?? false;
+  has(client: number, message: number): boolean {
+    return this.window?.has(client, message) ?? false;
   }
 
   /** Holds a message until the receipts are loaded. */
@@ -64,7 +66,8 @@ export class Receipts {
   private async load(window: ReceiptWindow): Promise<void> {
     let failure: Error | undefined;
     try {
-      for (const receipt of await this.journal.receipts()) window.add(receipt);
+      for (const receipt of await this.journal.receipts())
+        window.add(Number(receipt >> 32n), Number(receipt & LOWER_HALF));
       this.ready = true;
     } catch (error) {
       failure = toError(error);

@@ -11,7 +11,7 @@ import type { DoorOptions, DoorSink } from './door.ts';
 import { Feed } from './feed.ts';
 import { Lane, uncommitted } from './lane.ts';
 import type { DoorMessage, DoorRule } from './message.ts';
-import { receiptOf, seedOf, type Seed } from './receipt.ts';
+import { clientHalf, messageHalf, seedOf, type Seed } from './receipt.ts';
 import type { Receipts } from './receipts.ts';
 import type { Slices } from './slices.ts';
 import { Translator, type TopicPlan } from './translator.ts';
@@ -39,6 +39,10 @@ export interface Counters {
 }
 
 export type Done = (error?: Error) => void;
+
+/** A receipt's two halves: client, message. */
+type Receipt = readonly [client: number, message: number];
+const NONE: Receipt = [0, 0];
 
 /** Bytes that a waiting message takes beside its payload and topic. */
 const MESSAGE_OVERHEAD = 128;
@@ -99,11 +103,11 @@ export class Source {
       return;
     }
     const since = clock.monotonic();
-    let receipt: bigint | undefined;
-    if (message.qos > 0 && message.packetId !== undefined) {
-      receipt = receiptOf(this.seed, account.seed, plan.seed, message.packetId, message.payload);
-      if (message.dup && this.recognise(receipt, { done, account, bytes: 0, since }, message, plan)) return;
-    }
+    const known = message.qos > 0 && message.packetId !== undefined;
+    const receipt: Receipt = known
+      ? [clientHalf(this.seed, account.seed), messageHalf(plan.seed, message.packetId!, message.payload)]
+      : NONE;
+    if (known && message.dup && this.recognise(receipt, { done, account, bytes: 0, since }, message, plan)) return;
     const batch = this.lane.batch();
     const rejected = batch.rejections.length;
     const taken = batch.readings.length;
@@ -111,7 +115,7 @@ export class Source {
     counters.messages++;
     counters.readings += batch.readings.length - taken;
     counters.rejected += batch.rejections.length - rejected;
-    if (receipt !== undefined) batch.receipts.list.push(receipt);
+    if (known) batch.receipts.push(...receipt);
     this.lane.join(batch, account, bytes, since, done);
     this.context.watch();
   }
@@ -162,7 +166,7 @@ export class Source {
 
   private committed(batch: Batch): void {
     this.newest = batch.readings.at(-1)?.position ?? this.newest;
-    this.context.receipts.committed(batch.receipts.list);
+    this.context.receipts.committed(batch.receipts);
     this.feed?.committed(batch.readings, batch.rejections);
   }
 
@@ -170,10 +174,10 @@ export class Source {
    * Whether a publish with DUP set has been taken before. One whose first copy is still being committed waits for that
    * commit; one that comes before the receipts are loaded is looked at again when they are.
    */
-  private recognise(receipt: bigint, waiter: Waiter, message: DoorMessage, plan: TopicPlan): boolean {
+  private recognise(receipt: Receipt, waiter: Waiter, message: DoorMessage, plan: TopicPlan): boolean {
     const { receipts, counters, watch } = this.context;
     const { done, account, since } = waiter;
-    const pending = this.lane.holding(receipt);
+    const pending = this.lane.holding(...receipt);
     if (pending !== undefined) {
       counters.duplicates++;
       this.lane.join(pending, account, 0, since, done);
@@ -185,7 +189,7 @@ export class Source {
       watch();
       return true;
     }
-    if (!receipts.has(receipt)) return false;
+    if (!receipts.has(...receipt)) return false;
     counters.duplicates++;
     done();
     return true;
