@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { createKeys, unlock } from '../../../nodes/src/vault/keys/keys.ts';
+import { createKeys, type KeyHeader, unlock } from '../../../nodes/src/vault/keys/keys.ts';
+import { monthKey } from '../../../nodes/src/vault/keys/key-numbers.ts';
 import { parseHeader } from '../../../nodes/src/vault/keys/file-header.ts';
 
 describe('vault keys', () => {
@@ -9,11 +10,11 @@ describe('vault keys', () => {
   it('take 32 random bytes as they are and make guesses at a passphrase slow', () => {
     const base64 = Buffer.from(Array.from({ length: 48 }, (_, i) => (i * 37) % 256)).toString('base64');
     const methods = [hex, base64, 'correct horse battery']
-      .map((secret) => createKeys(secret).header.derivation)
+      .map((secret) => createKeys(secret).header.locks[0].derivation)
       .map((derivation) => derivation.method);
     assert.deepEqual(methods, ['hkdf', 'hkdf', 'scrypt']);
-    const { derivation } = createKeys('manywordswithoutaspaceareapassphraseallthesame').header;
-    assert.ok(derivation.method === 'scrypt' && derivation.N >= 2 ** 15);
+    const { derivation } = createKeys('manywordswithoutaspaceareapassphraseallthesame').header.locks[0];
+    assert.ok(derivation.method === 'scrypt' && derivation.N >= 2 ** 16);
   });
 
   for (const secret of [hex, 'a passphrase of some length ✓']) {
@@ -29,13 +30,32 @@ describe('vault keys', () => {
     });
   }
 
-  it('tell a broken wrapping from a wrong key', () => {
+  it('tell a header that was altered from a wrong key', () => {
     const { header } = createKeys(hex);
     const wrapped = Buffer.from(header.keys[0].wrapped, 'base64');
     wrapped[30] ^= 1;
-    const broken = { ...header, keys: [{ id: 1, wrapped: wrapped.toString('base64') }] };
-    assert.throws(() => unlock(broken, hex), { code: 'damaged' });
-    assert.throws(() => unlock({ ...header, keys: [{ ...header.keys[0], id: 2 }] }, hex), { code: 'damaged' });
+    const [first, second] = header.keys;
+    const altered: KeyHeader[] = [
+      { ...header, keys: [{ ...first, wrapped: wrapped.toString('base64') }, second] },
+      {
+        ...header,
+        keys: [
+          { ...first, id: second.id },
+          { ...second, id: first.id },
+        ],
+      },
+      { ...header, keys: [...header.keys, { ...second, id: monthKey(674, 0) }] },
+      { ...header, generation: header.generation + 1 },
+      { ...header, shredded: [{ id: monthKey(600, 0), at: 1 }] },
+      { ...header, shredding: { before: 600, since: 1, journal: second.id } },
+      { ...header, store: randomBytes(16).toString('base64') },
+      { ...header, locks: [header.locks[0], header.locks[0]] },
+      { ...header, locks: [{ ...header.locks[0], since: 1 }] },
+      { ...header, mac: randomBytes(32).toString('base64') },
+    ];
+    for (const [i, one] of altered.entries())
+      assert.throws(() => unlock(one, hex), { code: 'damaged' }, `alteration ${i}`);
+    assert.throws(() => unlock(header, randomBytes(32).toString('hex')), { code: 'wrong-key' });
   });
 
   it('hash names under a key of their own, part by part', () => {
@@ -50,18 +70,24 @@ describe('key header', () => {
   const good = createKeys(randomBytes(32).toString('hex')).header;
 
   it('is refused when it is damaged, and says where', () => {
+    const costly = { method: 'scrypt', salt: randomBytes(16).toString('base64'), N: 2 ** 40, r: 8, p: 1 };
     const cases: [string, RegExp][] = [
       ['', /vault\.keys: /],
       ['\0\0\0', /vault\.keys: /],
-      [JSON.stringify({ ...good, check: 'AA' }), /check: not 8 bytes/],
+      [JSON.stringify({ ...good, sum: 'AA' }), /sum: not 8 bytes/],
       [JSON.stringify({ ...good, keys: [] }), /keys/],
-      [JSON.stringify({ ...good, derivation: { method: 'scrypt', salt: '', N: 2 ** 40, r: 8, p: 1 } }), /derivation/],
+      [JSON.stringify({ ...good, keys: [good.keys[0], { ...good.keys[1], id: 99 }] }), /no number of a data key/],
+      [JSON.stringify({ ...good, locks: [{ ...good.locks[0], derivation: costly }] }), /derivation/],
+      ['x'.repeat(600_000), /600000 bytes/],
     ];
     for (const [text, message] of cases)
       assert.throws(() => parseHeader(text, 'vault.keys'), { code: 'damaged', message });
   });
 
   it('of a later version is not taken for damage', () => {
-    assert.throws(() => parseHeader('{"format":2}', 'vault.keys'), { code: 'newer-format', message: /format 2/ });
+    assert.throws(() => parseHeader('{"format":3}', 'vault.keys'), { code: 'newer-format', message: /format 3/ });
+    assert.throws(() => parseHeader('{"format":1}', 'vault.keys'), { code: 'older-format', message: /format 1/ });
+    // Only the number is not as it was written: the sum says so.
+    assert.deepEqual(parseHeader(JSON.stringify({ ...good, format: 3 }), 'vault.keys'), good);
   });
 });

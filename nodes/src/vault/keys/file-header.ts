@@ -1,10 +1,39 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs';
 import path from 'node:path';
-import { TideError, reasonOf } from '../../node/errors.ts';
-import { keyHeaderSchema, type KeyHeader } from './keys.ts';
+import { TideError } from '../../node/errors.ts';
+import type { Disk } from '../disk.ts';
+import { HEADER_FILE, headerText, type KeyHeader, MAX_HEADER_BYTES, parseHeader } from './key-header.ts';
 
-export const HEADER_FILE = 'vault.keys';
-const MAX_BYTES = 256 * 1024;
+export { HEADER_FILE, parseHeader } from './key-header.ts';
+
+/** A header on its way to the disk; one that is found at a start was never in force. */
+export const NEW_HEADER_FILE = `${HEADER_FILE}.new`;
+
+/** The text of the header's file, undefined when there is none. Throws TideError `damaged` for a file that is too long. */
+export function headerOn(disk: Disk): string | undefined {
+  if (!disk.names().includes(HEADER_FILE)) return undefined;
+  const file = disk.open(HEADER_FILE);
+  try {
+    if (file.size > MAX_HEADER_BYTES)
+      throw new TideError('damaged', `${HEADER_FILE}: ${file.size} bytes, at most ${MAX_HEADER_BYTES} expected`);
+    return Buffer.from(file.read(0, file.size)).toString('utf8');
+  } finally {
+    file.close();
+  }
+}
+
+/** Writes the header so that a power cut leaves the old one or the new one. */
+export function putHeader(disk: Disk, header: KeyHeader): void {
+  const file = disk.create(NEW_HEADER_FILE);
+  try {
+    file.write(0, Buffer.from(headerText(header)));
+    file.sync();
+  } finally {
+    file.close();
+  }
+  disk.rename(NEW_HEADER_FILE, HEADER_FILE);
+  disk.sync();
+}
 
 /**
  * The key header lies in a file of its own, so that a wrong key is refused before the database is so much as opened.
@@ -15,8 +44,8 @@ export function readHeader(directory: string): KeyHeader | undefined {
   let text: string;
   try {
     const { size } = statSync(file);
-    if (size > MAX_BYTES)
-      throw new TideError('damaged', `${HEADER_FILE}: ${size} bytes, at most ${MAX_BYTES} expected`);
+    if (size > MAX_HEADER_BYTES)
+      throw new TideError('damaged', `${HEADER_FILE}: ${size} bytes, at most ${MAX_HEADER_BYTES} expected`);
     text = readFileSync(file, 'utf8');
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
@@ -25,29 +54,12 @@ export function readHeader(directory: string): KeyHeader | undefined {
   return parseHeader(text, HEADER_FILE);
 }
 
-/** Throws TideError `damaged`, or `newer-format` for a header that a later version wrote. */
-export function parseHeader(text: string, what: string): KeyHeader {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    throw new TideError('damaged', `${what}: ${reasonOf(error)}`, { cause: error });
-  }
-  const format = typeof json === 'object' && json !== null && 'format' in json ? json.format : undefined;
-  if (typeof format === 'number' && format > 1)
-    throw new TideError('newer-format', `${what} has format ${format}; this version reads up to 1`);
-  const parsed = keyHeaderSchema.safeParse(json);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new TideError('damaged', `${what}: ${issue.path.join('.')}: ${issue.message}`);
-}
-
 /** Writes the header so that a power cut leaves the old one or the new one. */
 export function writeHeader(directory: string, header: KeyHeader): void {
   const file = path.join(directory, HEADER_FILE);
   const fd = openSync(`${file}.new`, 'w', 0o600);
   try {
-    writeSync(fd, `${JSON.stringify(header, undefined, 2)}\n`);
+    writeSync(fd, headerText(header));
     fsyncSync(fd);
   } finally {
     closeSync(fd);

@@ -3,7 +3,7 @@ import { closeSync, existsSync, fstatSync, fsyncSync, openSync, readSync, realpa
 import path from 'node:path';
 import { TideError, reasonOf } from '../../node/errors.ts';
 import { HEADER_FILE, syncDirectory } from './file-header.ts';
-import { MIN_PASSPHRASE } from './keys.ts';
+import { MIN_PASSPHRASE } from './derivation.ts';
 import type { KeyReference } from '../vault.ts';
 
 const MAX_SECRET_BYTES = 4096;

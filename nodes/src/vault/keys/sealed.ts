@@ -23,6 +23,7 @@ export const KINDS = [
   'snapshot',
   'blocks',
   'dating',
+  'place',
 ] as const;
 export type Kind = (typeof KINDS)[number];
 
@@ -33,6 +34,8 @@ export type Place = readonly (number | Uint8Array)[];
 export interface RecordKeys {
   readonly current: number;
   recordKey(id: number): Uint8Array | undefined;
+  /** Why there is no such key any more, in words, when it was destroyed on purpose. */
+  gone?(id: number): string | undefined;
 }
 
 const FORMAT = 1;
@@ -68,16 +71,20 @@ export class Sealer {
     return sealed;
   }
 
-  /** Throws TideError `damaged-record` when the record is not what this vault put in this place. */
+  /**
+   * Throws TideError `damaged-record` when the record is not what this vault put in this place, `shredded` when its data
+   * key was destroyed.
+   */
   open(kind: Kind, place: Place, sealed: Uint8Array): Uint8Array {
     if (sealed.length < HEAD + NONCE + TAG)
       throw new TideError('damaged-record', `${kind} record: ${sealed.length} bytes`);
     if (sealed[0] !== FORMAT) throw new TideError('damaged-record', `${kind} record: format ${sealed[0]}`);
     const id = Buffer.from(sealed.buffer, sealed.byteOffset, HEAD).readUInt32LE(1);
     const nonce = sealed.subarray(HEAD, HEAD + NONCE);
+    const key = this.key(id);
     try {
       const aad = associated(id, this.storeId, kind, place);
-      return xchacha20poly1305(this.key(id), nonce, aad).decrypt(sealed.subarray(HEAD + NONCE));
+      return xchacha20poly1305(key, nonce, aad).decrypt(sealed.subarray(HEAD + NONCE));
     } catch (cause) {
       throw new TideError('damaged-record', `${kind} record: its seal is broken`, { cause });
     }
@@ -85,8 +92,11 @@ export class Sealer {
 
   private key(id: number): Uint8Array {
     const key = this.keys.recordKey(id);
-    if (key === undefined) throw new TideError('damaged-record', `no data key ${id}`);
-    return key;
+    if (key !== undefined) return key;
+    const gone = this.keys.gone?.(id);
+    throw gone === undefined
+      ? new TideError('damaged-record', `no data key ${id}`)
+      : new TideError('shredded', `data key ${id} ${gone}`);
   }
 }
 
