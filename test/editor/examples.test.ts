@@ -16,6 +16,10 @@ const SHOWS: Record<string, { press: string[]; says: RegExp[] }> = {
     press: ['a bare number', 'JSON with several values', 'what no sensor should say'],
     says: [/plant\/hall1\/temperature/, /zigbee2mqtt\/office\/occupancy/, /not-a-number/],
   },
+  'tide-query': {
+    press: ['the last hour', 'each minute'],
+    says: [/series: 'plant\/basin\/level'/],
+  },
   'tide-state': { press: ['what is in force?'], says: [/nothing is in force yet/] },
   'tide-store': { press: [], says: [/plant\/pump\/power/] },
   'tide-summarize': { press: [], says: [/p90/] },

@@ -58,8 +58,8 @@ const forms: Form[] = globSync('nodes/src/*/tide-*.html', { cwd: root })
 const flows = ['flows/gateway.json', ...globSync('nodes/examples/*.json', { cwd: root })];
 
 describe('the editor forms', () => {
-  it('are those of the eight nodes', () => {
-    assert.equal(forms.length, 8);
+  it('are those of the nine nodes', () => {
+    assert.equal(forms.length, 9);
   });
 
   for (const { type, html, texts, definition } of forms) {
@@ -112,6 +112,11 @@ describe('the editor forms', () => {
       ['tide-detect', 'saveMinutes', 'often'],
       ['tide-ingest', 'topics', []],
       ['tide-ingest', 'vault', ''],
+      ['tide-query', 'series', 'line1/**, line2/a**'],
+      ['tide-query', 'from', 'yesterday'],
+      ['tide-query', 'resolution', 'often'],
+      ['tide-query', 'limit', 200000],
+      ['tide-query', 'size', 1],
       ['tide-state', 'keys', 'pump#'],
       ['tide-store', 'series', 'line1/#'],
       ['tide-summarize', 'resolutions', '1y'],
