@@ -62,16 +62,7 @@ class QueryRun {
       throw new TideError('too-many-queries', `${MAX_WAITING} queries wait already; this one is not answered`);
     const abort = new AbortController();
     this.pending.add(abort);
-    const answered = this.running.then(async () => {
-      try {
-        if (!abort.signal.aborted) await this.answer(message, send, abort.signal);
-      } catch (error) {
-        // The vault may close under a query that nobody waits for any more.
-        if (!abort.signal.aborted) throw error;
-      } finally {
-        this.pending.delete(abort);
-      }
-    });
+    const answered = this.after(this.running, message, send, abort);
     this.running = answered.catch(() => undefined);
     return answered;
   }
@@ -81,6 +72,18 @@ class QueryRun {
     this.stopped = true;
     this.abort();
     await this.running;
+  }
+
+  private async after(turn: Promise<void>, message: NodeMessage, send: Send, abort: AbortController): Promise<void> {
+    await turn;
+    try {
+      if (!abort.signal.aborted) await this.answer(message, send, abort.signal);
+    } catch (error) {
+      // The vault may close under a query that nobody waits for any more.
+      if (!abort.signal.aborted) throw error;
+    } finally {
+      this.pending.delete(abort);
+    }
   }
 
   private abort(): void {

@@ -47,11 +47,11 @@ describe('what a tide-query node reads', () => {
   });
 });
 
-describe('rows in batches', () => {
-  async function* pages(...lists: number[][]) {
-    yield* lists;
-  }
+async function* pages(...lists: number[][]) {
+  yield* lists;
+}
 
+describe('rows in batches', () => {
   async function batchesOf(size: number, ...lists: number[][]) {
     const all = [];
     for await (const { rows, index, last } of inBatches(pages(...lists), size)) all.push([rows, index, last]);
