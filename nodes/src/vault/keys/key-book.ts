@@ -76,7 +76,9 @@ export class KeyBook {
     const { root = this.open.root, locks = present, dataKeys = this.open.dataKeys } = change;
     this.highest++;
     const next = { store, journal, shredding, shredded: this.shredded, ...plan, generation: this.highest };
-    const header = lockUp(next, locks, root, dataKeys);
+    const kept =
+      root === this.open.root ? this.header.keys.map(({ id, wrapped }): [number, string] => [id, wrapped]) : [];
+    const header = lockUp(next, locks, root, dataKeys, new Map(kept));
     putHeader(this.disk, header);
     this.adopt({ header, root, dataKeys, lock: 0, altered: [] });
   }

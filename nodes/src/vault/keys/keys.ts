@@ -59,7 +59,8 @@ export function openHeader(header: KeyHeader, secret: string): OpenKeys {
     if (key === undefined) altered.push(`wrapped data key ${id}: its seal is broken`);
     else dataKeys.set(id, key);
   }
-  if (altered.length === 0 && !isAuthentic(header, root)) altered.push('the seal of the key header is broken');
+  if (altered.length === 0 && !(whole && isAuthentic(header, root)))
+    altered.push('the seal of the key header is broken');
   if (!dataKeys.has(BASE_KEY)) throw new TideError('damaged', `the key header has no data key ${BASE_KEY} that opens`);
   return { header, root, dataKeys, lock, altered };
 }
@@ -80,12 +81,13 @@ export function fits(lock: Lock, secret: string, store: string): boolean {
   return root !== undefined;
 }
 
-/** Wraps data keys under a root key and signs the header. */
+/** Wraps data keys under a root key and signs the header. `kept`: what is wrapped under this root key already. */
 export function lockUp(
   { store, generation, journal, shredded, shredding }: KeyPlan,
   locks: Lock[],
   root: Uint8Array,
   dataKeys: ReadonlyMap<number, Uint8Array>,
+  kept: ReadonlyMap<number, string> = new Map(),
 ): KeyHeader {
   const content: HeaderContent = {
     format: 2,
@@ -93,7 +95,7 @@ export function lockUp(
     generation,
     locks,
     journal,
-    keys: [...dataKeys].map(([id, key]) => ({ id, wrapped: wrap(root, key, dataKeyPlace(store, id)) })),
+    keys: [...dataKeys].map(([id, key]) => ({ id, wrapped: kept.get(id) ?? wrap(root, key, dataKeyPlace(store, id)) })),
     shredded: [...shredded].map(([id, at]) => ({ id, at })),
     ...(shredding === undefined ? {} : { shredding }),
   };
