@@ -8,6 +8,7 @@ import { makeIdentity, publicKeys, type Stamp } from '@tidegate/nodes/sync';
 import type {
   AlertRecord,
   CatalogueRecord,
+  GapRecord,
   MergeRecord,
   PartRecord,
   ReceiptRecord,
@@ -63,6 +64,28 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
       entry: { number, name: series, kind: 'number', unit: '°C' },
     });
     const alert = (change: Partial<Alert> = {}): AlertRecord => alertRecord(gatewayId, change);
+    const gapOf = (first: number, last: number, change: Partial<GapRecord['gap']> = {}): GapRecord => ({
+      kind: 'gap',
+      gatewayId,
+      incarnationId,
+      gap: {
+        id: first,
+        last,
+        writer: '01'.repeat(16),
+        at: NOW,
+        cause: 'quota',
+        what: 'blocks',
+        count: 3,
+        timeFrom: NOW - 60_000,
+        timeTo: NOW,
+        stream: STREAM,
+        blocks: [[4, 6]],
+        coarsest: 900,
+        ...change,
+      },
+    });
+    const gapFacts = async (): Promise<unknown[]> =>
+      (await store.gaps(gatewayId, 99)).map(({ count, blocks, blocksHere }) => [count, blocks, blocksHere]);
     const counts = async (): Promise<number[]> =>
       (await store.windows({ ...everything(gatewayId), series: 'pump/flow' })).windows.map(
         ({ summaries }) => summaries.length,
@@ -276,6 +299,65 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
       const [facts] = await store.gateways();
       assert.deepEqual([facts.software, facts.blocksMissing], ['test 1', 9]);
       assert.deepEqual(await store.currentIncarnation(gatewayId), Buffer.of(1));
+    });
+
+    describe('declared gaps', () => {
+      it('are kept once, and shown with what had arrived all the same', async () => {
+        await store.merge([receipt(5)], NOW);
+        assert.equal((await store.merge([gapOf(1, 1)], NOW)).inserted, 1);
+        assert.equal((await store.merge([gapOf(1, 1)], NOW + 1)).duplicates, 1);
+        assert.deepEqual(await gapFacts(), [[3, [[4, 6]], 1]]);
+        assert.equal((await store.gateways())[0].gaps, 1);
+      });
+
+      it('give way to a wider one of their kind, in whatever order they come', async () => {
+        const records = [
+          gapOf(1, 1),
+          gapOf(1, 4, { count: 9, blocks: [[4, 12]] }),
+          gapOf(4, 4, { blocks: [[10, 12]] }),
+          gapOf(2, 2, { cause: 'damaged', blocks: [[20, 20]], count: 1 }),
+        ];
+        const seen = new Set<string>();
+        for (const order of [records, records.toReversed(), [records[1], records[0], records[3], records[2]]]) {
+          const id = await enrolled(store, `order-${seen.size}-${records.indexOf(order[0])}`);
+          const own = await store.incarnation(id, Uint8Array.of(1), NOW);
+          for (const record of [...order, ...order])
+            await store.merge([{ ...record, gatewayId: id, incarnationId: own }], NOW);
+          seen.add(JSON.stringify((await store.gaps(id, 99)).toSorted((a, b) => a.cause.localeCompare(b.cause))));
+        }
+        assert.equal(seen.size, 1);
+        const [damaged, quota] = JSON.parse([...seen][0]) as { count: number; blocks: unknown }[];
+        assert.deepEqual([damaged.count, quota.count, quota.blocks], [1, 9, [[4, 12]]]);
+      });
+
+      it('account for their blocks as a range: none of them is missing, before and after the HELLO', async () => {
+        const missing = async (): Promise<number> => (await store.gateways())[0].blocksMissing;
+        await store.hello(helloOf({ [STREAM]: { lowest: 1, sealed: 10 } }));
+        assert.equal(await missing(), 10);
+        await store.merge([receipt(5), gapOf(1, 1)], NOW);
+        assert.equal(await missing(), 7, 'blocks 4 and 6 will not come, 5 is here');
+        await store.merge([receipt(4)], NOW);
+        assert.equal(await missing(), 7, 'one that was on its way when it was dropped is not counted twice');
+        await store.merge([receipt(7)], NOW);
+        assert.equal(await missing(), 6);
+        await store.hello({ ...helloOf({ [STREAM]: { lowest: 6, sealed: 12 } }), number: 2 });
+        assert.equal(await missing(), 5, 'of 6 to 12, 7 is here and 6 will not come');
+        assert.deepEqual((await gapFacts())[0], [3, [[4, 6]], 2]);
+      });
+
+      it('say their series by name, or not at all', async () => {
+        const { stream: _stream, blocks: _blocks, count: _count, ...readings } = gapOf(1, 1, { what: 'readings' }).gap;
+        await store.merge([line(1, 'pump/flow'), { ...gapOf(1, 1), gap: { ...readings, series: [1, 9] } }], NOW);
+        await store.merge([{ ...gapOf(2, 2), gap: { ...readings, id: 2, last: 2, at: NOW + 1 } }], NOW);
+        assert.deepEqual(
+          (await store.gaps(gatewayId, 99)).map(({ series, count }) => [series, count]),
+          [
+            [null, null],
+            [['pump/flow', 'series 9'], null],
+          ],
+        );
+        assert.equal((await store.gaps(gatewayId, 1)).length, 1);
+      });
     });
 
     it('refuses more streams than an incarnation can have', async () => {

@@ -16,6 +16,7 @@ import {
   downFilter,
   encodeBody,
   encodeCatalogue,
+  event,
   enrolmentProof,
   hello as helloBody,
   makeIdentity,
@@ -29,6 +30,7 @@ import {
   type Ack,
   type Address,
   type EnrolmentToken,
+  type WireGap,
   type FrameType,
   type Hello,
   type Identity,
@@ -114,6 +116,10 @@ export class HandMadeGateway {
 
   blocks(stream: string, blocks: { number: number; body: Uint8Array }[]): Promise<Uint8Array> {
     return this.send('live', encodeBody(blocksBody, { blocks }), { stream });
+  }
+
+  gaps(...gaps: WireGap[]): Promise<Uint8Array> {
+    return this.send('event', encodeBody(event, { gaps }));
   }
 
   names(block: number, ...names: string[]): Promise<Uint8Array> {

@@ -14,6 +14,8 @@ export interface GatewayView {
   blocksMissing: number;
   openAlerts: number;
   forks: number;
+  /** Declared gaps: spans of readings, blocks or alerts that the gateway gave up or lost. */
+  gaps: number;
   /** Frames of this gateway that were refused since the start, and the newest reason. */
   refused: number;
   refusedReason: string | null;
@@ -102,6 +104,32 @@ export interface AlertsAnswer {
   cursor: number;
 }
 
+export interface GapView {
+  /** When the newest loss in it happened, by the gateway's clock. */
+  at: number;
+  /** Why: room ran out, age, damage, a destroyed key, a restored copy, or a consumer that was too slow. */
+  cause: 'quota' | 'retention' | 'damaged' | 'shredded' | 'restored' | 'overrun';
+  what: 'readings' | 'blocks' | 'alerts';
+  /** Null when the gateway's grants do not let it say how many. */
+  count: number | null;
+  /** Of what is lost. */
+  timeFrom: number;
+  timeTo: number;
+  /** Blocks only: their stream, their numbers as inclusive ranges, and how many of them had arrived all the same. */
+  stream: string | null;
+  blocks: [number, number][];
+  blocksHere: number;
+  /** Names; null when they may not be said. */
+  series: string[] | 'all' | null;
+  /** Seconds: the coarsest resolution whose summaries still cover it; null when none do. */
+  coarsest: number | null;
+}
+
+/** GET /api/v1/gaps?gateway=&limit=; newest first. */
+export interface GapsAnswer {
+  gaps: GapView[];
+}
+
 export interface DocumentView {
   key: string;
   value: unknown;
@@ -124,7 +152,7 @@ export interface HealthAnswer {
 
 /** GET /api/v1/events (text/event-stream): `event: change`, data ChangeEvent; at most one of a kind and gateway a second. */
 export interface ChangeEvent {
-  kind: 'gateways' | 'series' | 'parts' | 'alerts' | 'state';
+  kind: 'gateways' | 'series' | 'parts' | 'alerts' | 'state' | 'gaps';
   gateway: string | null;
 }
 

@@ -11,6 +11,7 @@ import type { GatewayIdentity, Store, StoredDocument } from '../store/store.ts';
 import type {
   AlertsAnswer,
   DocumentView,
+  GapsAnswer,
   GatewaysAnswer,
   HealthAnswer,
   SeriesAnswer,
@@ -22,6 +23,7 @@ import {
   alertsQuery,
   documentBody,
   documentQuery,
+  gapsQuery,
   gatewayQuery,
   parseQuery,
   seriesQuery,
@@ -45,6 +47,7 @@ export interface ApiParts {
 /** The JSON API (contract.ts). */
 export function addRoutes(app: FastifyInstance, parts: ApiParts): void {
   addReads(app, parts);
+  addGaps(app, parts);
   addState(app, parts);
   app.get('/healthz', async (_request, reply): Promise<HealthAnswer> => {
     const problems = parts.problems();
@@ -97,6 +100,14 @@ function addReads(app: FastifyInstance, { store, clock, refusal }: ApiParts): vo
     ).map(alertView);
     const whole = since === undefined || alerts.length < limit;
     return { alerts, cursor: whole ? Math.max(newest, since ?? 0) : alerts.at(-1)!.cursor };
+  });
+}
+
+function addGaps(app: FastifyInstance, { store }: ApiParts): void {
+  app.get('/api/v1/gaps', async ({ query }): Promise<GapsAnswer> => {
+    const { gateway, limit } = parseQuery(gapsQuery, query);
+    const { id } = await gatewayOf(store, gateway);
+    return { gaps: await store.gaps(id, limit) };
   });
 }
 

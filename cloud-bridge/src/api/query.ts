@@ -56,6 +56,7 @@ export const alertsQuery = z.strictObject({
   gateway: gatewayLabel.optional(),
   limit: whole(1, MAX_ALERTS).default(100),
 });
+export const gapsQuery = z.strictObject({ gateway: gatewayLabel, limit: whole(1, MAX_ALERTS).default(100) });
 export const documentQuery = z.strictObject({
   gateway: gatewayLabel,
   key: z.string({ error: 'the key of the document' }).min(1, 'a key of at least one character').max(MAX_KEY),

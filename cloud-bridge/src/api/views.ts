@@ -17,7 +17,7 @@ import type { AlertView, GatewayView, SeriesView, SummaryView } from './contract
 const ONLINE_MS = 120_000;
 
 export function gatewayView(facts: GatewayFacts, refusal: Refusal | undefined, now: number): GatewayView {
-  const { lastSeen, enrolledAt, incarnation, software, series, parts, blocksMissing, openAlerts, forks } = facts;
+  const { lastSeen, enrolledAt, incarnation, software, series, parts, blocksMissing, openAlerts, forks, gaps } = facts;
   return {
     gateway: labelOf(facts),
     online: lastSeen !== null && now - lastSeen <= ONLINE_MS,
@@ -30,6 +30,7 @@ export function gatewayView(facts: GatewayFacts, refusal: Refusal | undefined, n
     blocksMissing,
     openAlerts,
     forks,
+    gaps,
     refused: refusal?.count ?? 0,
     refusedReason: refusal?.reason ?? null,
   };

@@ -6,6 +6,7 @@ import { labelOf } from '../gateway-label.ts';
 import type { Store } from '../store/store.ts';
 import { AlertLane } from './alert-lane.ts';
 import { BulkLane } from './bulk-lane.ts';
+import { GapLane } from './gap-lane.ts';
 import { Greeter } from './greeter.ts';
 import type { Arrival, Intake } from './intake.ts';
 import { Opener, isRefusal } from './opener.ts';
@@ -36,6 +37,7 @@ export class Merger {
   private readonly greeter: Greeter;
   private readonly alerts: AlertLane;
   private readonly bulk: BulkLane;
+  private readonly gaps: GapLane;
 
   constructor(parts: MergerParts) {
     const { store, codec, clock, refusals, replies } = parts;
@@ -44,6 +46,7 @@ export class Merger {
     this.greeter = new Greeter(store, codec, clock, replies, this.opener);
     this.alerts = new AlertLane(parts, this.opener);
     this.bulk = new BulkLane(parts, this.opener);
+    this.gaps = new GapLane(parts, this.opener);
   }
 
   /**
@@ -67,6 +70,7 @@ export class Merger {
     if (arrival.address.type === 'hello') return this.hello(arrival);
     const opened = await this.opener.open(arrival);
     if (opened === undefined) return;
+    if (arrival.address.type === 'event') return this.gaps.merge(opened);
     try {
       if (await this.greeter.applied(opened)) this.parts.changed('state', opened.sender.label);
     } catch (error) {

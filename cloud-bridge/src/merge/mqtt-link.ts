@@ -12,7 +12,7 @@ const LANES = [
   { name: 'alerts', filters: ['tide/v1/+/+/up/alert'], qos: 1 },
   {
     name: 'bulk',
-    filters: ['tide/v1/+/+/up/hello', 'tide/v1/+/+/up/state', 'tide/v1/+/+/up/live', 'tide/v1/+/+/up/fill'],
+    filters: ['hello', 'state', 'event', 'live', 'fill'].map((type) => `tide/v1/+/+/up/${type}`),
     qos: 0,
   },
 ] as const;

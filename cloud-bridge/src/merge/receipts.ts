@@ -5,6 +5,7 @@ interface Account {
   sender: Sender;
   blocks: Map<string, number[]>;
   alerts: [string, number][];
+  gaps: [number, number][];
   poison: { stream: string; number: number; reason: string }[];
 }
 
@@ -31,12 +32,16 @@ export class Receipts {
     this.account(sender).alerts.push([id, revision]);
   }
 
+  gap(sender: Sender, id: number, last: number): void {
+    this.account(sender).gaps.push([id, last]);
+  }
+
   poison(sender: Sender, stream: string, number: number, reason: string): void {
     this.account(sender).poison.push({ stream, number, reason });
   }
 
   send(): void {
-    for (const { sender, blocks, alerts, poison } of this.accounts.values()) {
+    for (const { sender, blocks, alerts, gaps, poison } of this.accounts.values()) {
       const streams = Object.fromEntries(
         [...blocks].map(([stream, numbers]) => [stream, rangesOf(numbers).slice(0, MOST)]),
       );
@@ -44,6 +49,8 @@ export class Receipts {
         const some = alerts.slice(from, from + MOST);
         if (blocks.size > 0 || some.length > 0) this.replies.acknowledge(sender, { streams, alerts: some });
       }
+      for (let from = 0; from < gaps.length; from += MOST)
+        this.replies.acknowledge(sender, { streams: {}, alerts: [], gaps: gaps.slice(from, from + MOST) });
       for (const { stream, number, reason } of poison)
         this.replies.refuse(sender, { code: 'poison', reason, stream, blocks: [[number, number]] });
     }
@@ -53,7 +60,7 @@ export class Receipts {
     const name = `${sender.gatewayId}/${sender.incarnationId}`;
     let account = this.accounts.get(name);
     if (account === undefined) {
-      account = { sender, blocks: new Map(), alerts: [], poison: [] };
+      account = { sender, blocks: new Map(), alerts: [], gaps: [], poison: [] };
       this.accounts.set(name, account);
     }
     return account;

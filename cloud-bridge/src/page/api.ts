@@ -1,6 +1,7 @@
 import type {
   AlertsAnswer,
   ErrorAnswer,
+  GapsAnswer,
   GatewaysAnswer,
   SeriesAnswer,
   StateAnswer,
@@ -34,6 +35,10 @@ export const fetchAlerts = (
   query: { gateway?: string | undefined; limit: number },
   signal?: AbortSignal,
 ): Promise<AlertsAnswer> => get('alerts', query, signal);
+
+/** Newest first. */
+export const fetchGaps = (query: { gateway: string; limit: number }, signal?: AbortSignal): Promise<GapsAnswer> =>
+  get('gaps', query, signal);
 
 export const fetchState = (gateway: string, signal?: AbortSignal): Promise<StateAnswer> =>
   get('state', { gateway }, signal);

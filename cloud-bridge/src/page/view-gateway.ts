@@ -5,6 +5,7 @@ import type { AlertView, GatewaysAnswer, GatewayView, SeriesView } from '../api/
 import { AlertList } from './alert-list.ts';
 import { fetchAlerts, fetchSeries } from './api.ts';
 import * as format from './format.ts';
+import { WhatWasLost } from './gap-list.ts';
 import { html, textOf } from './html.ts';
 import { useLoad, type Loaded } from './load.ts';
 import { Ago, Figure, Problem, SeriesName, Title, Waiting } from './parts.ts';
@@ -17,7 +18,7 @@ type Severity = AlertView['severity'];
 
 const SHOWN_ALERTS = 30;
 
-/** One gateway: its series, its alerts, its set-points. */
+/** One gateway: its series, its alerts, its set-points, what it lost. */
 export function OneGatewayView({ gateway, fleet }: { gateway: string; fleet: Loaded<GatewaysAnswer> }): VNode {
   const series = useLoad(
     (signal) => fetchSeries(gateway, signal),
@@ -65,6 +66,7 @@ export function OneGatewayView({ gateway, fleet }: { gateway: string; fleet: Loa
       </section>
       <${SetPoints} gateway=${gateway} />
     </div>
+    <${WhatWasLost} gateway=${gateway} />
   </main>`;
 }
 
@@ -97,6 +99,12 @@ function Facts({ gateway, series }: { gateway: GatewayView; series: readonly Ser
       value=${gateway.blocksMissing === 0 ? 'none' : format.plural(gateway.blocksMissing, 'block', 'blocks')}
       note=${gateway.blocksMissing === 0 ? 'up to date' : 'catching up'}
       tone=${gateway.blocksMissing === 0 ? 'good' : 'warn'}
+    />
+    <${Figure}
+      label="Declared gaps"
+      value=${gateway.gaps === 0 ? 'none' : format.count(gateway.gaps)}
+      note=${gateway.gaps === 0 ? 'nothing was lost' : 'listed below'}
+      tone=${gateway.gaps === 0 ? 'good' : 'warn'}
     />
     <${Figure} label="Newest value" value=${Number.isFinite(newest) ? html`<${Ago} at=${newest} />` : 'none'} />
     <${Figure} label="Summaries stored" value=${format.count(gateway.parts)} note=${gateway.software ?? undefined} />

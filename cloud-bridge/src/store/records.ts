@@ -1,6 +1,6 @@
 /** What frames bring into the store; joined by `Merging.merge`. */
 import type { Alert } from '@tidegate/nodes/detect';
-import type { CatalogueEntry } from '@tidegate/nodes/sync';
+import type { CatalogueEntry, WireGap } from '@tidegate/nodes/sync';
 
 export interface PartRecord {
   kind: 'part';
@@ -75,4 +75,20 @@ export interface SeenRecord {
   gatewayId: number;
 }
 
-export type MergeRecord = PartRecord | CatalogueRecord | ReceiptRecord | PoisonRecord | AlertRecord | SeenRecord;
+/** Something that the gateway gave up or lost, and says so. */
+export interface GapRecord {
+  kind: 'gap';
+  gatewayId: number;
+  /** The incarnation that declared it: the one in the gap, which may be older than the one that sends it. */
+  incarnationId: number;
+  gap: WireGap;
+}
+
+export type MergeRecord =
+  | PartRecord
+  | CatalogueRecord
+  | ReceiptRecord
+  | PoisonRecord
+  | AlertRecord
+  | SeenRecord
+  | GapRecord;

@@ -2,11 +2,13 @@ import { TideError } from '@tidegate/nodes/node';
 import type { Database } from 'better-sqlite3';
 
 import { storing } from './sqlite-errors.ts';
+import { SqliteGaps } from './sqlite-gaps.ts';
 import type { SqliteRegistry } from './sqlite-registry.ts';
 import {
   MAX_SET_ASIDE,
   type AlertRecord,
   type CatalogueRecord,
+  type GapRecord,
   type MergeOutcome,
   type MergeRecord,
   type Merging,
@@ -20,12 +22,14 @@ export class SqliteMerge implements Merging {
   private readonly db: Database;
   private readonly registry: SqliteRegistry;
   private readonly statements: ReturnType<typeof prepare>;
+  private readonly gaps: SqliteGaps;
   private readonly purposes = new Map<string, number>();
 
   constructor(db: Database, registry: SqliteRegistry) {
     this.db = db;
     this.registry = registry;
     this.statements = prepare(db);
+    this.gaps = new SqliteGaps(db);
   }
 
   merge(records: readonly MergeRecord[], now: number): Promise<MergeOutcome> {
@@ -39,6 +43,7 @@ export class SqliteMerge implements Merging {
         else if (record.kind === 'receipt') this.enterReceipt(record, now);
         else if (record.kind === 'poison') this.setAside(record, now);
         else if (record.kind === 'alert') this.joinAlert(record, outcome, now);
+        else if (record.kind === 'gap') this.joinGap(record, outcome, now);
         else this.statements.seen.run(now, record.gatewayId);
       }
       for (const [gatewayId, count] of newParts) this.statements.countParts.run(count, gatewayId);
@@ -107,7 +112,8 @@ export class SqliteMerge implements Merging {
     const streamId = this.registry.streamId(incarnationId, stream);
     if (this.statements.receipt.run(streamId, number, digest, now).changes === 0) return;
     // A block that was poison to an older version was counted as arrived then.
-    if (this.statements.unpoison.run(streamId, number).changes === 0) this.statements.arrived.run(streamId, number);
+    if (this.statements.unpoison.run(streamId, number).changes === 0)
+      this.statements.arrived.run(streamId, number, number);
     else this.statements.uncountPoison.run(gatewayId);
   }
 
@@ -116,8 +122,14 @@ export class SqliteMerge implements Merging {
     const streamId = this.registry.streamId(incarnationId, stream);
     if (this.statements.countPoison.run(gatewayId, MAX_SET_ASIDE).changes === 0) return;
     const { changes } = this.statements.poison.run(streamId, number, gatewayId, digest, reason, body, now);
-    if (changes === 1) this.statements.arrived.run(streamId, number);
+    if (changes === 1) this.statements.arrived.run(streamId, number, number);
     else this.statements.uncountPoison.run(gatewayId);
+  }
+
+  private joinGap(record: GapRecord, outcome: MergeOutcome, now: number): void {
+    const streamId = (stream: string): number => this.registry.streamId(record.incarnationId, stream);
+    const touched = this.gaps.join(record, streamId, outcome, now);
+    if (touched !== undefined) this.registry.recount(touched);
   }
 
   private joinAlert({ gatewayId, alert, body, digest }: AlertRecord, outcome: MergeOutcome, now: number): void {
@@ -191,7 +203,8 @@ function prepare(db: Database) {
     ),
     receipt: db.prepare('INSERT INTO receipts VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING'),
     arrived: db.prepare(
-      `UPDATE streams SET missing = max(0, missing - 1) WHERE id = ? AND ? BETWEEN lowest AND sealed`,
+      `UPDATE streams SET missing = max(0, missing - 1) WHERE id = ? AND ? BETWEEN lowest AND sealed
+         AND NOT EXISTS (SELECT 1 FROM gap_blocks WHERE stream_id = streams.id AND ? BETWEEN first AND last)`,
     ),
     unpoison: db.prepare('DELETE FROM poison WHERE stream_id = ? AND number = ?'),
     poison: db.prepare('INSERT INTO poison VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING'),

@@ -2,11 +2,13 @@ import type { Alert } from '@tidegate/nodes/detect';
 import type { Database } from 'better-sqlite3';
 
 import { storing } from './sqlite-errors.ts';
+import { SqliteGaps } from './sqlite-gaps.ts';
 import { readWindows } from './sqlite-windows.ts';
 import { readSeries } from './sqlite-series.ts';
 import type {
   AlertFacts,
   ForkFacts,
+  GapFacts,
   GatewayFacts,
   PoisonFacts,
   SeriesFacts,
@@ -40,13 +42,16 @@ const SHOWN = 100;
 /** Answers for people, in SQLite; on a connection that can only read. */
 export class SqliteReads implements StoreReads {
   private readonly db: Database;
+  private readonly declared: SqliteGaps;
 
   constructor(db: Database) {
     this.db = db;
+    this.declared = new SqliteGaps(db);
   }
 
   gateways(): Promise<GatewayFacts[]> {
     const query = `SELECT id, tenant, name, last_seen AS lastSeen, enrolled_at AS enrolledAt, software, parts, forks,
+        (SELECT count(*) FROM gaps WHERE gateway_id = gateways.id) AS gaps,
         (SELECT incarnation FROM incarnations WHERE id = incarnation_id) AS incarnation,
         (SELECT count(DISTINCT name) FROM series WHERE gateway_id = gateways.id) AS series,
         (SELECT coalesce(sum(missing), 0) FROM streams WHERE incarnation_id = gateways.incarnation_id) AS blocksMissing,
@@ -94,6 +99,10 @@ export class SqliteReads implements StoreReads {
     const query = `SELECT streams.name AS stream, number, reason, seen_at AS seenAt FROM poison
       JOIN streams ON streams.id = stream_id WHERE gateway_id = ? ORDER BY seen_at DESC LIMIT ${SHOWN}`;
     return storing(() => this.db.prepare<[number], PoisonFacts>(query).all(gatewayId));
+  }
+
+  gaps(gatewayId: number, limit: number): Promise<GapFacts[]> {
+    return storing(() => this.declared.list(gatewayId, limit));
   }
 }
 

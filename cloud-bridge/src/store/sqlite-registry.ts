@@ -190,6 +190,14 @@ export class SqliteRegistry implements Registry {
     this.streams.clear();
   }
 
+  /** To be called, within the transaction, when blocks of a stream turn out to be in a gap. */
+  recount(streamId: number): void {
+    const claim = this.db
+      .prepare<[number], Claim>('SELECT lowest, sealed FROM streams WHERE id = ? AND sealed IS NOT NULL')
+      .get(streamId);
+    if (claim !== undefined) this.claim(streamId, claim);
+  }
+
   private claim(streamId: number, { lowest, sealed }: Claim): void {
     const count = (table: string): number =>
       this.db
@@ -198,7 +206,19 @@ export class SqliteRegistry implements Registry {
         )
         .pluck()
         .get(streamId, lowest, sealed)!;
-    const missing = Math.max(0, sealed - lowest + 1 - count('receipts') - count('poison'));
+    // Blocks that the gateway dropped, without those of them that had arrived by then.
+    const dropped = this.db
+      .prepare<object, number>(
+        `SELECT coalesce(sum(min(last, @sealed) - max(first, @lowest) + 1
+           - (SELECT count(*) FROM receipts WHERE stream_id = @streamId
+                AND number BETWEEN max(first, @lowest) AND min(last, @sealed))
+           - (SELECT count(*) FROM poison WHERE stream_id = @streamId
+                AND number BETWEEN max(first, @lowest) AND min(last, @sealed))), 0)
+         FROM gap_blocks WHERE stream_id = @streamId AND first <= @sealed AND last >= @lowest`,
+      )
+      .pluck()
+      .get({ streamId, lowest, sealed })!;
+    const missing = Math.max(0, sealed - lowest + 1 - count('receipts') - count('poison') - dropped);
     this.db
       .prepare('UPDATE streams SET lowest = ?, sealed = ?, missing = ? WHERE id = ?')
       .run(lowest, sealed, missing, streamId);

@@ -182,6 +182,39 @@ const MIGRATIONS: readonly string[] = [
     JOIN series ON series.gateway_id = parts.gateway_id AND series.incarnation_id = parts.incarnation_id
       AND series.number = parts.series;
   `,
+  `
+  -- What gateways say they gave up or lost: all losses of one kind whose sequence numbers lie in first..last.
+  CREATE TABLE gaps (
+    id INTEGER PRIMARY KEY,
+    gateway_id INTEGER NOT NULL,
+    incarnation_id INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    cause TEXT NOT NULL,
+    what TEXT NOT NULL,
+    stream TEXT,
+    coarsest INTEGER,
+    count INTEGER,
+    at INTEGER NOT NULL,
+    time_from INTEGER NOT NULL,
+    time_to INTEGER NOT NULL,
+    detail TEXT NOT NULL,
+    seen_at INTEGER NOT NULL,
+    UNIQUE (incarnation_id, kind, first)
+  ) STRICT;
+  CREATE INDEX gaps_by_gateway ON gaps (gateway_id, at);
+
+  -- Numbers of blocks that will never come, as ranges.
+  CREATE TABLE gap_blocks (
+    stream_id INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    gap_id INTEGER NOT NULL,
+    PRIMARY KEY (stream_id, first, gap_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX gap_blocks_by_gap ON gap_blocks (gap_id);
+  `,
 ];
 
 export const SCHEMA = MIGRATIONS.length;

@@ -48,6 +48,7 @@ export function openSqliteStore(file: string, busyMs?: number): Store {
     alertCursor: () => reads.alertCursor(),
     forks: (gatewayId) => reads.forks(gatewayId),
     poison: (gatewayId) => reads.poison(gatewayId),
+    gaps: (gatewayId, limit) => reads.gaps(gatewayId, limit),
     close: async () => {
       reader.close();
       writer.close();

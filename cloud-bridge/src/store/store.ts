@@ -1,5 +1,5 @@
 import type { Alert } from '@tidegate/nodes/detect';
-import type { PeerKeys, Stamp } from '@tidegate/nodes/sync';
+import type { PeerKeys, Stamp, WireGap } from '@tidegate/nodes/sync';
 
 import type { MergeRecord } from './records.ts';
 
@@ -77,9 +77,11 @@ export interface HelloReport {
 export const MAX_STREAMS = 256;
 /** Poisonous blocks and forks that are kept for each gateway; more are refused and counted. */
 export const MAX_SET_ASIDE = 1000;
+/** Declared gaps that are kept for each gateway; a gateway keeps at most 10,000 apart itself. */
+export const MAX_STORED_GAPS = 50_000;
 
 export interface MergeOutcome {
-  /** Parts, catalogue lines, alerts that were not there before. */
+  /** Parts, catalogue lines, alerts, gaps that were not there before. */
   inserted: number;
   /** Already there, byte for byte. */
   duplicates: number;
@@ -129,6 +131,8 @@ export interface GatewayFacts {
   blocksMissing: number;
   openAlerts: number;
   forks: number;
+  /** Declared gaps. */
+  gaps: number;
 }
 
 export interface SeriesFacts {
@@ -180,6 +184,23 @@ export interface PoisonFacts {
   seenAt: number;
 }
 
+export interface GapFacts {
+  at: number;
+  cause: WireGap['cause'];
+  what: WireGap['what'];
+  stream: string | null;
+  coarsest: number | null;
+  /** Null when the gateway may not say it. */
+  count: number | null;
+  timeFrom: number;
+  timeTo: number;
+  blocks: [number, number][];
+  /** Of these blocks so many had arrived all the same. */
+  blocksHere: number;
+  /** Names; null when the gateway may not say them. */
+  series: string[] | 'all' | null;
+}
+
 export interface StoreReads {
   gateways(): Promise<GatewayFacts[]>;
   /** Named series of a gateway over all its incarnations, in order of name. */
@@ -193,4 +214,6 @@ export interface StoreReads {
   alertCursor(): Promise<number>;
   forks(gatewayId: number): Promise<ForkFacts[]>;
   poison(gatewayId: number): Promise<PoisonFacts[]>;
+  /** Declared gaps, newest first. */
+  gaps(gatewayId: number, limit: number): Promise<GapFacts[]>;
 }

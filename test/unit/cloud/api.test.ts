@@ -91,6 +91,7 @@ describe('the API of the cloud', function () {
       blocksMissing: 0,
       openAlerts: 0,
       forks: 0,
+      gaps: 0,
       refused: 0,
       refusedReason: null,
     });

@@ -6,7 +6,14 @@ import path from 'node:path';
 import { deflateRawSync } from 'node:zlib';
 
 import { startCloud, type RunningCloud } from '@tidegate/cloud-bridge';
-import type { AlertsAnswer, GatewayView, GatewaysAnswer, SummariesAnswer, SummaryView } from '@tidegate/cloud-bridge';
+import type {
+  AlertsAnswer,
+  GapsAnswer,
+  GatewayView,
+  GatewaysAnswer,
+  SummariesAnswer,
+  SummaryView,
+} from '@tidegate/cloud-bridge';
 import type { Alert } from '@tidegate/nodes/detect';
 import { CATALOGUE_STREAM, encodeCatalogue, makeIdentity } from '@tidegate/nodes/sync';
 
@@ -141,6 +148,40 @@ describe('merging, over a broker', function () {
     await made.names(1, 'pump/flow');
     await made.answer('ack');
     assert.equal((await total(made))!.count, 300);
+  });
+
+  it('takes in declared gaps, shows what was lost, and acknowledges each time it is told', async () => {
+    const made = await gateway();
+    await made.hello({ streams: { [STREAM]: { lowest: 1, sealed: 9_000 } } });
+    await made.answer('welcome');
+    const gap = {
+      id: 7,
+      last: 9,
+      writer: Buffer.from(made.incarnation).toString('hex'),
+      at: 1_700_000_000_000,
+      cause: 'quota' as const,
+      what: 'blocks' as const,
+      count: 9_000,
+      timeFrom: 1_600_000_000_000,
+      timeTo: 1_700_000_000_000,
+      stream: STREAM,
+      blocks: [[1, 9_000]] as [number, number][],
+      coarsest: 3600,
+    };
+    for (let i = 0; i < 2; i++) {
+      await made.gaps(gap, { ...gap, id: 12, last: 12, cause: 'damaged', blocks: [[3, 3]], count: 1 });
+      assert.deepEqual((await made.answer('ack')).gaps, [
+        [7, 9],
+        [12, 12],
+      ]);
+    }
+    const { gaps, blocksMissing } = await view(made);
+    assert.deepEqual([gaps, blocksMissing], [2, 0]);
+    const shown = await get<GapsAnswer>(`gaps?gateway=${made.token.gateway}`);
+    assert.deepEqual(shown.gaps.map(({ cause, count, coarsest }) => `${cause} ${count} ${coarsest}`).toSorted(), [
+      'damaged 1 3600',
+      'quota 9000 3600',
+    ]);
   });
 
   it('sets a fork aside and shows it', async () => {

@@ -8,6 +8,7 @@ import {
   blocks,
   decodeBody,
   encodeBody,
+  event,
   hello,
   makeIdentity,
   makeToken,
@@ -29,6 +30,7 @@ import {
   type Nack,
   type PeerKeys,
   type Stamp,
+  type WireGap,
 } from '@tidegate/nodes/sync';
 
 export interface SentFrame {
@@ -50,6 +52,11 @@ export class CloudEnd {
   /** Streams and numbers in the order in which they came, live or fill. */
   readonly order: { type: FrameType; stream: string; number: number }[] = [];
   readonly hellos: Hello[] = [];
+  /** The widest of each kind by what it begins with. */
+  readonly gaps = new Map<number, WireGap>();
+  gapFrames = 0;
+  /** As a cloud of an older version, which knows no gaps. */
+  takesGaps = true;
   applied: Record<string, Stamp> = {};
   duplicates = 0;
   /** A number that came with other bytes than before. */
@@ -91,6 +98,7 @@ export class CloudEnd {
     }
     if (address.type === 'hello') return this.welcome(address, decodeBody(hello, body), header.keys);
     if (address.type === 'state') this.applied = { ...this.applied, ...decodeBody(stateUp, body).applied };
+    if (address.type === 'event') return this.takeGaps(body);
     if (address.type === 'alert') return this.takeAlerts(body);
     if (address.type === 'live' || address.type === 'fill') return this.takeBlocks(address.type, header.stream!, body);
     return [];
@@ -127,6 +135,18 @@ export class CloudEnd {
       Object.keys(message.streams).map((stream) => [stream, pairs(this.numbers(stream))]),
     );
     return [this.send('welcome', encodeBody(welcome, { time: this.clock.now(), streams, credits: this.credits }))];
+  }
+
+  private takeGaps(body: Uint8Array): SentFrame[] {
+    this.gapFrames++;
+    if (!this.takesGaps) return [];
+    const taken = decodeBody(event, body).gaps;
+    for (const gap of taken) {
+      const known = this.gaps.get(gap.id);
+      if (known === undefined || known.last < gap.last) this.gaps.set(gap.id, gap);
+    }
+    const gaps = taken.map(({ id, last }): [number, number] => [id, last]);
+    return [this.send('ack', encodeBody(ack, { streams: {}, alerts: [], gaps }))];
   }
 
   private takeAlerts(body: Uint8Array): SentFrame[] {

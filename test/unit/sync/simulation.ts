@@ -38,6 +38,8 @@ export class Simulation {
   largest = 0;
   /** Longest time from handing over to delivery is not bounded by the lane: set to refuse frames. */
   full = false;
+  /** The engine declares gaps without a word; what a flow's own commit declares would be heard of. */
+  hearsOfGaps = false;
   private readonly vault: Vault;
   private readonly random: () => number;
   private readonly lanes = { alert: false, bulk: false };
@@ -98,6 +100,7 @@ export class Simulation {
       vault.onChange(({ kind, name }) => {
         if (kind !== 'document') session.outboxChanged(kind);
         else if (name === 'grants') session.outboxChanged('grants');
+        else if (name === 'gap' && this.hearsOfGaps) session.outboxChanged('gap');
       }),
     ];
   }
