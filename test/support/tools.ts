@@ -12,6 +12,7 @@ interface Tool {
 
 const TOOLS = {
   chromium: { variable: 'CHROMIUM', names: ['chromium', 'chromium-browser', 'google-chrome'], debian: 'chromium' },
+  gcc: { variable: 'CC', names: ['gcc', 'cc'], debian: 'gcc libc6-dev' },
   mosquitto: { variable: 'MOSQUITTO', names: ['mosquitto'], debian: 'mosquitto' },
   strings: { variable: 'STRINGS', names: ['strings'], debian: 'binutils' },
   tcpdump: { variable: 'TCPDUMP', names: ['tcpdump'], debian: 'tcpdump' },

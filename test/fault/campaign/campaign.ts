@@ -1,0 +1,101 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import path from 'node:path';
+import { CAMPAIGNS } from './kinds.ts';
+
+/** A group of rounds, as a process that runs it is told. */
+export interface GroupTask {
+  campaign: string;
+  kind: string;
+  seed: string;
+  rounds: number;
+}
+
+export type GroupMessage =
+  | { word: 'passed' }
+  | { word: 'count'; of: string; by: number }
+  | { word: 'failed'; round: string; error: string; kept: string | undefined }
+  | { word: 'done' };
+
+export interface KindResult {
+  kind: string;
+  passed: number;
+  failed: number;
+  seconds: number;
+  counts: Map<string, number>;
+  failures: { seed: string; rounds: number; round: string; error: string; kept: string | undefined }[];
+}
+
+export interface CampaignOptions {
+  campaign: string;
+  seed: string;
+  kinds: readonly string[];
+  /** Rounds of each kind; absent: as many as the kind itself says. */
+  rounds?: number | undefined;
+  /** Only this group of each kind, to see a failure again. */
+  group?: number | undefined;
+  processes?: number;
+  progress?: (text: string) => void;
+  /** Called after each kind. */
+  finished?: (result: KindResult) => void;
+}
+
+/** Runs kinds one after the other, the groups of each on all cores, each in a process of its own: a crash is a failure too. */
+export async function runCampaign(options: CampaignOptions): Promise<KindResult[]> {
+  const results: KindResult[] = [];
+  for (const kind of options.kinds) {
+    const result = await runKind(options, kind);
+    options.finished?.(result);
+    results.push(result);
+  }
+  return results;
+}
+
+async function runKind(options: CampaignOptions, kind: string): Promise<KindResult> {
+  const { campaign, seed, progress } = options;
+  const { rounds: usual, group: size } = CAMPAIGNS[campaign][kind];
+  const all = options.rounds ?? usual;
+  const tasks: GroupTask[] = [];
+  for (let done = 0, number = 0; done < all; done += size, number++)
+    tasks.push({ campaign, kind, seed: `${seed}/${kind}/${number}`, rounds: Math.min(size, all - done) });
+  const queue = options.group === undefined ? tasks : tasks.slice(options.group, options.group + 1);
+  const result: KindResult = { kind, passed: 0, failed: 0, seconds: 0, counts: new Map(), failures: [] };
+  const started = performance.now();
+  const ticker = setInterval(() => progress?.(`${kind}: ${result.passed} passed, ${result.failed} failed`), 5_000);
+  const work = async (): Promise<void> => {
+    for (let task = queue.shift(); task !== undefined; task = queue.shift()) await runGroup(task, result);
+  };
+  await Promise.all(Array.from({ length: options.processes ?? availableParallelism() }, work));
+  clearInterval(ticker);
+  result.seconds = (performance.now() - started) / 1000;
+  return result;
+}
+
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGTERM');
+});
+
+async function runGroup(task: GroupTask, result: KindResult): Promise<void> {
+  const child = fork(path.join(import.meta.dirname, 'group-process.ts'), [JSON.stringify(task)], {
+    execArgv: ['--conditions=source'],
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  running.add(child);
+  let done = false;
+  const fail = (round: string, error: string, kept?: string): void => {
+    result.failed++;
+    result.failures.push({ seed: task.seed, rounds: task.rounds, round, error, kept });
+  };
+  child.on('message', (message: GroupMessage) => {
+    if (message.word === 'passed') result.passed++;
+    else if (message.word === 'count') result.counts.set(message.of, (result.counts.get(message.of) ?? 0) + message.by);
+    else if (message.word === 'failed') fail(message.round, message.error, message.kept);
+    else done = true;
+  });
+  const code = await new Promise<string>((resolve) => {
+    child.on('close', (exit, signal) => resolve(String(exit ?? signal)));
+  });
+  running.delete(child);
+  if (!done) fail('the whole group', `the process of the group ended with ${code}`);
+}

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { isDeepStrictEqual } from 'node:util';
+import type { Vault } from '@tidegate/nodes/vault';
+import { journalOf, reading } from '../../support/vault.ts';
+import { splitByWriter, stateOf } from './check.ts';
+import { sameReading, type Ledger, type WriterBook } from './ledger.ts';
+import { contentOf, type WriterContent } from './writer-state.ts';
+
+/** Readings that one flipped bit may cost: those of one sealed box of about 64 kB, or of one chunk of a series. */
+const MAX_READINGS = 8_192;
+/** Rows that it may cost: what one group commit of all writers put into one box. */
+const MAX_ROWS = 64;
+
+/**
+ * Holds a vault with a flipped bit against the ledger: no invented or altered reading, at most one box of them lost, all
+ * else as it was save a few rows; and where anything is not as it was, `stats()` says so. The vault takes commits as
+ * before. Says `unchanged` or `named`.
+ */
+export async function checkDamaged(vault: Vault, ledger: Ledger): Promise<'unchanged' | 'named'> {
+  const readings = await journalOf(vault, undefined, 8_192);
+  const split = splitByWriter(readings, ledger.writers.length);
+  let lost = 0;
+  let rows = 0;
+  for (const [writer, book] of ledger.writers.entries()) {
+    lost += readingsLost(writer, book, split[writer]);
+    rows += rowsLost(writer, contentOf(book.state), await stateOf(vault, writer));
+  }
+  const { damaged, problems } = await vault.stats();
+  const named = damaged > 0 || problems.length > 0;
+  assert.ok(
+    named || (lost === 0 && rows === 0),
+    `${lost} readings and ${rows} rows are not as they were; nothing is named`,
+  );
+  const highest = Math.max(0, ...ledger.writers.map(({ state }) => state.position));
+  await takesCommits(vault, highest);
+  const words = `${problems.join('; ')} (damaged: ${damaged})`;
+  assert.ok(lost <= MAX_READINGS, `one bit cost ${lost} readings: ${words}`);
+  assert.ok(rows <= MAX_ROWS, `one bit cost ${rows} rows: ${words}`);
+  return named ? 'named' : 'unchanged';
+}
+
+function readingsLost(writer: number, { batches }: WriterBook, found: Awaited<ReturnType<typeof journalOf>>): number {
+  const at = new Map(found.map((one) => [one.position!, one]));
+  assert.equal(at.size, found.length, `writer ${writer}: a position is there twice`);
+  let lost = 0;
+  for (const { position, readings, number } of batches)
+    for (const [i, one] of readings.entries()) {
+      const other = at.get(position + i);
+      at.delete(position + i);
+      if (other === undefined) lost++;
+      else assert.ok(sameReading(one, other), `writer ${writer}, step ${number}: reading ${i} is altered`);
+    }
+  assert.equal(at.size, 0, `writer ${writer}: ${at.size} readings are invented`);
+  return lost;
+}
+
+function differing<T>(a: readonly T[], b: readonly T[], key: (one: T) => unknown): number {
+  const others = new Map(b.map((one) => [key(one), one]));
+  const missing = a.filter((one) => !isDeepStrictEqual(others.get(key(one)), one)).length;
+  for (const one of a) others.delete(key(one));
+  return missing + others.size;
+}
+
+/** Entries that are not as they were. */
+function rowsLost(writer: number, expected: WriterContent, found: WriterContent): number {
+  // A number given out once must not be given out again.
+  assert.ok(found.sealed >= expected.sealed || found.blocks.length === 0, `writer ${writer}: block numbers went back`);
+  return (
+    differing(expected.blocks, found.blocks, ([number]) => number) +
+    differing(expected.alerts, found.alerts, ([id, revision]) => `${id}/${revision}`) +
+    differing(expected.consumer?.series ?? [], found.consumer?.series ?? [], ([series]) => series) +
+    differing(Object.entries(expected.documents), Object.entries(found.documents), ([key]) => key) +
+    Number(expected.cause !== found.cause) +
+    Number(expected.sealed !== found.sealed) +
+    Number(expected.consumer?.replayFrom !== found.consumer?.replayFrom)
+  );
+}
+
+async function takesCommits(vault: Vault, highest: number): Promise<void> {
+  const { incarnation } = await vault.stats();
+  const position = await vault.journal.append({ source: 'after', readings: [reading('after', 1)] });
+  assert.ok(position > highest || incarnation !== '', 'a position was given out again');
+  await vault.commit([{ kind: 'document', namespace: 'after', key: 'k', value: 1 }]);
+  assert.equal(await vault.documents.get('after', 'k'), 1);
+  const { readings } = await vault.journal.read(position, 1);
+  assert.equal(readings[0]?.series, 'after');
+}

@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict';
+import { isDeepStrictEqual } from 'node:util';
+import type { Reading } from '@tidegate/nodes/reading';
+import type { Vault } from '@tidegate/nodes/vault';
+import { journalOf } from '../../support/vault.ts';
+import { rejectionKey, sameReading, stateAfter, type Ledger, type WriterBook } from './ledger.ts';
+import { contentOf, hex, type WriterContent } from './writer-state.ts';
+
+/**
+ * Holds a vault against the ledger: every acknowledged reading exactly once, in order, at the position that was given
+ * for it; every acknowledged commit whole; a step of which nobody knew is there whole or not at all, and the ledger
+ * learns which; nothing else is there; nothing is reported damaged. Throws an AssertionError.
+ */
+export async function check(vault: Vault, ledger: Ledger): Promise<void> {
+  const stats = await vault.stats();
+  // A vault that was cut off while it was made has promised nothing to anybody, and may say so.
+  const problems = ledger.count('opened') === 0 ? [] : stats.problems;
+  assert.deepEqual({ damaged: stats.damaged, problems }, { damaged: 0, problems: [] });
+  const readings = await journalOf(vault, undefined, 8_192);
+  for (const [i, { position }] of readings.entries())
+    assert.equal(position, i + 1, `position of reading ${i + 1} of ${readings.length}`);
+  assert.equal(vault.journal.head, readings.length + 1, 'position of the next reading');
+  const byWriter = splitByWriter(readings, ledger.writers.length);
+  const receipts = await receiptsByWriter(vault, ledger.writers.length);
+  const rejections = new Set((await vault.journal.rejections(1_000)).map(rejectionKey));
+  for (const [writer, book] of ledger.writers.entries()) {
+    const appended = checkReadings(writer, book, byWriter[writer]);
+    const found = await stateOf(vault, writer);
+    const committed = checkState(writer, book, found, appended);
+    ledger.settle(writer, committed || appended !== undefined, appended ?? 0);
+    checkDoor(writer, book, receipts[writer], rejections);
+  }
+  const expected = ledger.writers.reduce(
+    (sum, { batches }) => sum + batches.reduce((all, batch) => all + batch.readings.length, 0),
+    0,
+  );
+  assert.equal(readings.length, expected, 'readings that belong to nobody');
+  await checkCounts(vault, ledger, readings.length);
+}
+
+export function splitByWriter(readings: readonly Reading[], writers: number): Reading[][] {
+  const split: Reading[][] = Array.from({ length: writers }, () => []);
+  for (const reading of readings) {
+    const writer = Number(/^w(\d+)\//.exec(reading.series)?.[1]);
+    assert.ok(writer < writers, `a reading of series "${reading.series}" that nobody wrote`);
+    split[writer].push(reading);
+  }
+  return split;
+}
+
+/** The position of the unknown batch when it is there. */
+function checkReadings(
+  writer: number,
+  { batches, unknown }: WriterBook,
+  found: readonly Reading[],
+): number | undefined {
+  let at = 0;
+  for (const { number, position, readings } of batches) {
+    for (const [i, reading] of readings.entries()) {
+      const other = found[at++];
+      assert.ok(
+        other !== undefined,
+        `writer ${writer}: reading ${i} of step ${number} is gone (position ${position + i})`,
+      );
+      assert.ok(
+        sameReading(other, reading) && other.position === position + i,
+        `writer ${writer}, step ${number}, reading ${i}: ${JSON.stringify(reading)} at ${position + i} was ` +
+          `acknowledged, ${JSON.stringify(other)} is there`,
+      );
+    }
+  }
+  if (at === found.length) return undefined;
+  assert.ok(unknown?.kind === 'append', `writer ${writer}: ${found.length - at} readings more than it wrote`);
+  const rest = found.slice(at);
+  assert.equal(rest.length, unknown.batch.readings.length, `writer ${writer}, step ${unknown.number}: not whole`);
+  for (const [i, reading] of unknown.batch.readings.entries()) {
+    assert.ok(
+      sameReading(rest[i], reading),
+      `writer ${writer}, unknown step ${unknown.number}, reading ${i} is altered`,
+    );
+    assert.equal(rest[i].position, Number(rest[0].position) + i);
+  }
+  return rest[0].position;
+}
+
+/** What the vault holds of a writer, in the ledger's words. */
+export async function stateOf(vault: Vault, writer: number): Promise<WriterContent> {
+  const own = `w${writer}`;
+  const prefix = writer.toString(16).padStart(2, '0');
+  const backlog = (await vault.outbox.streams()).find(({ stream }) => stream === own);
+  const blocks = await vault.outbox.peek(own, 'oldest', [], 1e9);
+  const alerts = await vault.outbox.alerts(1_024, new Set());
+  const consumer = await vault.checkpoints.load(own);
+  const documents = await vault.documents.list(own);
+  const numbers = blocks.map(({ number }) => number);
+  const bytes = blocks.reduce((sum, { body }) => sum + body.length, 0);
+  assert.deepEqual(
+    {
+      count: backlog?.count ?? 0,
+      bytes: backlog?.bytes ?? 0,
+      lowest: backlog?.lowest ?? 0,
+      highest: backlog?.highest ?? 0,
+    },
+    { count: numbers.length, bytes, lowest: numbers[0] ?? 0, highest: numbers.at(-1) ?? 0 },
+    `backlog of ${own} against its blocks`,
+  );
+  return {
+    cause: await vault.journal.cause(own),
+    sealed: backlog?.sealed ?? 0,
+    blocks: blocks.map(({ number, body }) => [number, hex(body)]),
+    alerts: alerts.filter(({ id }) => id.startsWith(prefix)).map(({ id, revision, body }) => [id, revision, hex(body)]),
+    consumer:
+      consumer === undefined
+        ? null
+        : {
+            replayFrom: consumer.replayFrom,
+            series: consumer.series
+              .map(({ series, position, state }): [number, number, string] => [series, position, hex(state)])
+              .sort(([a], [b]) => a - b),
+          },
+    documents: Object.fromEntries(documents.map(({ key, value }) => [key, value])),
+  };
+}
+
+/** True when the unknown commit is there. */
+function checkState(
+  writer: number,
+  { state, unknown }: WriterBook,
+  found: WriterContent,
+  appended: number | undefined,
+): boolean {
+  const before = contentOf(appended === undefined || !unknown ? state : stateAfter(state, unknown));
+  if (unknown?.kind === 'commit' && !unknown.refused) {
+    if (isDeepStrictEqual(found, contentOf(stateAfter(state, unknown)))) return true;
+  }
+  assert.deepEqual(found, before, `writer ${writer}, before step ${state.next}`);
+  return false;
+}
+
+function checkDoor(
+  writer: number,
+  { batches }: WriterBook,
+  receipts: readonly bigint[],
+  rejections: Set<string>,
+): void {
+  const expected = batches.flatMap((batch) => batch.receipts);
+  assert.deepEqual(receipts, expected, `receipts of writer ${writer}`);
+  for (const { number, rejections: all } of batches)
+    for (const rejection of all)
+      assert.ok(rejections.has(rejectionKey(rejection)), `writer ${writer}: rejection ${number}`);
+}
+
+async function receiptsByWriter(vault: Vault, writers: number): Promise<bigint[][]> {
+  const split: bigint[][] = Array.from({ length: writers }, () => []);
+  for (const receipt of await vault.journal.receipts()) {
+    const writer = Number(receipt >> 48n) - 1;
+    assert.ok(writer >= 0 && writer < writers, `receipt ${receipt} that nobody gave`);
+    split[writer].push(receipt);
+  }
+  return split;
+}
+
+async function checkCounts(vault: Vault, { writers }: Ledger, readings: number): Promise<void> {
+  const { readings: counted, blocksWaiting, blockBytesWaiting, alertsWaiting, quarantined } = await vault.stats();
+  const blocks = writers.flatMap(({ state }) => state.blocks);
+  assert.deepEqual(
+    { readings: counted, blocksWaiting, blockBytesWaiting, alertsWaiting, quarantined },
+    {
+      readings,
+      blocksWaiting: blocks.length,
+      blockBytesWaiting: blocks.reduce((sum, [, body]) => sum + body.length / 2, 0),
+      alertsWaiting: writers.reduce((sum, { state }) => sum + state.alerts.length, 0),
+      quarantined: writers.reduce(
+        (sum, { batches }) => sum + batches.reduce((all, b) => all + b.rejections.length, 0),
+        0,
+      ),
+    },
+    'counts of stats()',
+  );
+  const watermarks = writers.flatMap(({ state }) => (state.consumer === null ? [] : [state.consumer.replayFrom]));
+  const lowest = watermarks.length === 0 ? vault.journal.head : Math.min(...watermarks);
+  assert.equal(await vault.checkpoints.replayFrom(), lowest, 'where doors start to read again');
+}

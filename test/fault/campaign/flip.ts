@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { check } from './check.ts';
+import { checkDamaged } from './check-damaged.ts';
+import type { Kind } from './kind.ts';
+import { Random } from './random.ts';
+import { filesBelow } from './recorded-disk.ts';
+import { Site } from './site.ts';
+
+/**
+ * One bit of one file is flipped while the vault is closed, or after it was killed: it opens, names the damage unless
+ * nothing has changed, and has every other record; it goes on taking commits.
+ */
+export const flip: Kind = {
+  rounds: 1_000,
+  group: 40,
+  async run(group) {
+    const random = new Random(group.seed);
+    const site = new Site(group.seed);
+    let failures = 0;
+    try {
+      const workload = site.workload();
+      await workload.go();
+      await sleep(250 + random.below(500));
+      if (random.chance(0.5)) await workload.stop();
+      else await workload.kill();
+      site.takeMarks();
+      site.ledger.cut();
+      // Which of the last steps are there is asked of a copy, so that what a kill left is what is flipped.
+      await site.with((vault) => check(vault, site.ledger), site.copy('asked'));
+      for (let round = 0; round < group.rounds; round++) {
+        const target = site.copy('flipped');
+        const files = filesBelow(target).filter(({ bytes }) => bytes !== undefined && bytes.length > 0);
+        const { path: file, bytes } = random.pick(files);
+        const at = placeIn(bytes!, random);
+        const bit = random.below(8);
+        const damaged = readFileSync(file);
+        damaged[at] ^= 1 << bit;
+        writeFileSync(file, damaged);
+        const name = path.relative(target, file);
+        const where = `bit ${bit} of byte ${at} of ${bytes!.length} in ${name}`;
+        try {
+          const told = await site.with((vault) => checkDamaged(vault, site.ledger), target);
+          group.count(`${told} (${name.replaceAll(/\d+/g, 'N')})`);
+          group.passed();
+        } catch (error) {
+          failures++;
+          assert.ok(error instanceof Error);
+          group.failed(`flip ${round}: ${where}`, error, site.home);
+        }
+      }
+    } catch (error) {
+      failures++;
+      group.failed('flip', error, site.home);
+    } finally {
+      if (failures === 0) site.remove();
+    }
+  },
+};
+
+/** Mostly where something stands: a flip in preallocated zeros is tried as well. */
+function placeIn(bytes: Uint8Array, random: Random): number {
+  for (let tries = 0; tries < 30; tries++) {
+    const at = random.below(bytes.length);
+    if (bytes[at] !== 0 || random.chance(0.05)) return at;
+  }
+  return random.below(bytes.length);
+}

@@ -1,0 +1,154 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ERRNO, OPERATION } from '../../support/shim.ts';
+import { check } from './check.ts';
+import type { Group, Kind } from './kind.ts';
+import { Random } from './random.ts';
+import { Site } from './site.ts';
+import type { Workload } from './workload.ts';
+
+const TAKES_ROOM = OPERATION.write | OPERATION.create | OPERATION.resize;
+
+/**
+ * A disk that is full, at every place where something is written: the process lives, reads are answered, commits are
+ * rejected with `disk-full` and leave nothing; once there is room it goes on by itself. Rounds take turns: the nth
+ * operation finds no room, a disk of so many bytes, and a real tmpfs where this machine lets us mount one.
+ */
+export const full: Kind = {
+  rounds: 300,
+  group: 6,
+  async run(group) {
+    const random = new Random(group.seed);
+    for (let round = 0; round < group.rounds; round++) {
+      const site = new Site(`${group.seed}/${round}`);
+      let kept = true;
+      try {
+        await (round % 6 === 5 ? tmpfsRound(site, group, random) : shimRound(site, group, random, round % 6 === 4));
+        group.passed();
+        kept = false;
+      } catch (error) {
+        group.failed(`full ${round}`, error, site.home);
+      } finally {
+        if (!kept) site.remove();
+      }
+    }
+  },
+};
+
+async function shimRound(site: Site, group: Group, random: Random, budget: boolean): Promise<void> {
+  await settle(site, random.between(1, 15));
+  const workload = site.workload({ shim: {} });
+  const { shim } = workload;
+  if (shim === undefined) throw new TypeError('a workload without its shim');
+  // From the first operations, which open the vault, to some hundreds later.
+  const early = random.chance(0.25);
+  if (early) shim.fail(TAKES_ROOM, ERRNO.ENOSPC, random.between(1, 40));
+  await workload.go();
+  if (!early) {
+    await opened(site, workload);
+    await sleep(random.below(60));
+    if (budget) shim.set('budget', shim.get('used') + random.below(200_000));
+    else shim.fail(TAKES_ROOM, ERRNO.ENOSPC, random.between(1, 120));
+  }
+  group.count(budget && !early ? 'disk of n bytes' : early ? 'full while opening' : 'full at operation n');
+  await starve(site, workload, () => shim.get('failed') > 0);
+  shim.succeed();
+  shim.set('budget', 0);
+  await recover(site, workload, early);
+}
+
+async function tmpfsRound(site: Site, group: Group, random: Random): Promise<void> {
+  const disk = path.join(site.home, 'vault');
+  mkdirSync(disk, { mode: 0o700 });
+  if (!mount(disk, random.between(2_500, 6_000) * 1024)) {
+    group.count('NO TMPFS: not allowed to mount one');
+    return shimRound(site, group, random, true);
+  }
+  group.count('real tmpfs');
+  try {
+    const ballast = path.join(disk, 'ballast');
+    await settle(site, 3);
+    writeFileSync(ballast, Buffer.alloc(1_500_000));
+    const workload = site.workload();
+    await workload.go();
+    await starve(site, workload, () => false, 12_000);
+    rmSync(ballast);
+    await recover(site, workload, false);
+  } finally {
+    execFileSync('umount', ['-l', disk]);
+  }
+}
+
+function mount(directory: string, bytes: number): boolean {
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes},mode=700`, 'tmpfs', directory], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A vault with something in it. */
+async function settle(site: Site, steps: number): Promise<void> {
+  const workload = site.workload({ steps });
+  await workload.go();
+  await workload.end();
+  site.takeMarks();
+}
+
+async function opened(site: Site, workload: Workload): Promise<void> {
+  await until('it is open', workload, () => {
+    site.takeMarks();
+    return site.ledger.count('opened') > 1;
+  });
+}
+
+/** Until the disk has refused something, and then until commits are rejected and reads are answered meanwhile. */
+async function starve(site: Site, workload: Workload, refused: () => boolean, timeoutMs = 4_000): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  const { ledger } = site;
+  while (Date.now() < deadline && workload.running && !refused() && ledger.count('full') === 0) {
+    await sleep(10);
+    site.takeMarks();
+  }
+  if (!workload.running) return;
+  const before = ledger.count('read');
+  await sleep(120);
+  site.takeMarks();
+  if (workload.running && ledger.count('opened') > 1 && ledger.count('read') === before)
+    throw new Error(`nothing was read for 120 ms while the disk was full (not-read: ${ledger.count('not-read')})`);
+}
+
+/** There is room again: it goes on by itself, unless the vault could not be opened at all. */
+async function recover(site: Site, workload: Workload, mayNotHaveOpened: boolean): Promise<void> {
+  const { ledger } = site;
+  site.takeMarks();
+  if (mayNotHaveOpened && ledger.count('not-opened') > 0) {
+    await workload.end();
+    await settle(site, 5);
+  } else {
+    if (!workload.running) throw new Error(`the process ended on a full disk:\n${workload.words}`);
+    const before = ledger.acknowledged;
+    await until('it goes on', workload, () => {
+      site.takeMarks();
+      return ledger.acknowledged >= before + 4;
+    });
+    await workload.stop();
+    site.takeMarks();
+  }
+  if (ledger.count('unknown') > 0) throw new Error(`a full disk was answered with another code than disk-full`);
+  if (ledger.count('not-read') > 0) throw new Error('a read was refused on a full disk');
+  ledger.cut();
+  await site.with((vault) => check(vault, ledger));
+}
+
+async function until(what: string, workload: Workload, holds: () => boolean, timeoutMs = 15_000): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  while (!holds()) {
+    if (!workload.running) throw new Error(`the process ended before ${what}:\n${workload.words}`);
+    if (Date.now() > deadline) throw new Error(`${what}: not within ${timeoutMs} ms`);
+    await sleep(10);
+  }
+}

@@ -1,0 +1,20 @@
+/** Rounds that share a vault or a recording: what is repeated as one. */
+export interface Group {
+  /** Everything random in the group follows from it, save what the machine's scheduler decides. */
+  seed: string;
+  rounds: number;
+  /** Tells that a round has passed, and what else is worth counting. */
+  passed(): void;
+  count(word: string, by?: number): void;
+  /** Tells of a round that has not passed. `kept`: the folder in which everything lies that shows it again. */
+  failed(round: string, error: unknown, kept?: string): void;
+}
+
+/** One way to hurt a vault. */
+export interface Kind {
+  /** Rounds of a full campaign. */
+  rounds: number;
+  /** Rounds of a group at most. */
+  group: number;
+  run(group: Group): Promise<void>;
+}

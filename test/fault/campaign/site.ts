@@ -1,0 +1,107 @@
+import { randomBytes } from 'node:crypto';
+import { accessSync, constants, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { openVault, type Vault } from '@tidegate/nodes/vault';
+import { Shim, type ShimOptions } from '../../support/shim.ts';
+import { Ledger } from './ledger.ts';
+import { Workload } from './workload.ts';
+import { WITHOUT_END } from './task.ts';
+
+const WRITERS = 4;
+
+/** Memory where there is some: a round costs less, and what a cut loses is decided by the model, not by the disk. */
+function roomForRounds(): string {
+  try {
+    accessSync('/dev/shm', constants.W_OK);
+    return '/dev/shm';
+  } catch {
+    return os.tmpdir();
+  }
+}
+
+/** A place with a vault, its key, and the ledger of what was promised about it. */
+export class Site {
+  readonly home: string;
+  readonly ledger: Ledger;
+  private readonly marksFile: string;
+  private marksTaken = 0;
+  private tasks = 0;
+
+  constructor(seed: string, home = mkdtempSync(path.join(roomForRounds(), 'tidegate-campaign-')), writers = WRITERS) {
+    this.home = home;
+    this.ledger = new Ledger(seed, writers);
+    this.marksFile = path.join(home, 'marks');
+    writeFileSync(this.key, randomBytes(32).toString('hex'), { mode: 0o600 });
+    writeFileSync(this.marksFile, '');
+  }
+
+  get directory(): string {
+    return path.join(this.home, 'vault');
+  }
+
+  get key(): string {
+    return path.join(this.home, 'key');
+  }
+
+  get log(): string {
+    return path.join(this.home, 'log');
+  }
+
+  /** A process that will go on where the ledger stands. It waits for `go`. */
+  workload(options: { shim?: Partial<ShimOptions> | undefined; steps?: number } = {}): Workload {
+    const { shim, steps = WITHOUT_END } = options;
+    const file = path.join(this.home, `task-${++this.tasks}.json`);
+    const task = {
+      directory: this.directory,
+      key: this.key,
+      marks: this.marksFile,
+      seed: this.ledger.seed,
+      writers: this.ledger.writers.map(({ state }) => state),
+      steps,
+    };
+    writeFileSync(file, JSON.stringify(task));
+    const preload = shim && new Shim({ directory: this.directory, marks: this.marksFile, ...shim });
+    return new Workload(file, preload);
+  }
+
+  /** Takes what the processes have acknowledged since the last call. */
+  takeMarks(): void {
+    this.ledger.take(this.newMarks());
+  }
+
+  /** Whole lines that no call has given before. */
+  newMarks(): string {
+    const bytes = readFileSync(this.marksFile).subarray(this.marksTaken);
+    const whole = bytes.lastIndexOf('\n'.charCodeAt(0)) + 1;
+    this.marksTaken += whole;
+    return bytes.toString('utf8', 0, whole);
+  }
+
+  open(directory = this.directory): Promise<Vault> {
+    return openVault({ directory, key: { file: this.key } });
+  }
+
+  /** Runs something with the vault open and closes it. */
+  async with<T>(use: (vault: Vault) => Promise<T>, directory = this.directory): Promise<T> {
+    const vault = await this.open(directory);
+    try {
+      return await use(vault);
+    } finally {
+      await vault.close();
+    }
+  }
+
+  /** A copy of the vault's files in another folder. */
+  copy(name: string): string {
+    const target = path.join(this.home, name);
+    rmSync(target, { recursive: true, force: true });
+    mkdirSync(target, { recursive: true, mode: 0o700 });
+    cpSync(this.directory, target, { recursive: true, preserveTimestamps: true });
+    return target;
+  }
+
+  remove(): void {
+    rmSync(this.home, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * The process that is killed, starved and lied to: `workload-child.ts TASK.json`. Prints `ready`, waits for a line on
+ * its standard input, opens the vault, and lets all writers work at once. What was acknowledged it writes as marks to a
+ * file, a line each, after the promise resolved and not before. A second line makes it close the vault and end.
+ */
+import { openSync, readFileSync, writeSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openVault, type Vault } from '@tidegate/nodes/vault';
+import { stepOf } from './script.ts';
+import type { Task } from './task.ts';
+import { applyChanges, type WriterState } from './writer-state.ts';
+
+const task = JSON.parse(readFileSync(process.argv[2], 'utf8')) as Task;
+const marks = openSync(task.marks, 'a');
+const mark = (...words: (string | number)[]): void => void writeSync(marks, `${words.join(' ')}\n`);
+const codeOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error ? String(error.code) : String(error);
+
+let ending = false;
+const lines = createInterface({ input: process.stdin });
+const [go, stop] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+let told = 0;
+lines.on('line', () => (told++ === 0 ? go : stop).resolve());
+// Whoever started this is gone.
+lines.on('close', () => process.exit(1));
+console.log('ready');
+await go.promise;
+
+let vault: Vault;
+try {
+  vault = await openVault({ directory: task.directory, key: { file: task.key } });
+} catch (error) {
+  mark('not-opened', codeOf(error));
+  console.log(`not opened: ${String(error)}`);
+  process.exit(3);
+}
+mark('opened', vault.journal.head);
+
+/** Goes on until told to end, until its steps are done, or until it does not know what became of a step. */
+async function write(writer: number, state: WriterState): Promise<void> {
+  for (let steps = 0; !ending && steps < task.steps; steps++) {
+    const step = stepOf(task.seed, writer, state);
+    const { number } = step;
+    try {
+      if (step.kind === 'append') {
+        state.position = (await vault.journal.append(step.batch)) + step.batch.readings.length - 1;
+        mark('appended', writer, number, state.position - step.batch.readings.length + 1);
+      } else {
+        const results = await vault.commit(step.changes);
+        applyChanges(state, step.changes);
+        mark('committed', writer, number, ...results.map(({ number: block }) => block));
+      }
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === 'conflict') mark('conflict', writer, number);
+      else if (code === 'disk-full') {
+        mark('full', writer, number);
+        await sleep(10);
+      } else {
+        mark('unknown', writer, number, code);
+        stop.resolve();
+        return;
+      }
+    }
+    state.next++;
+  }
+}
+
+/** Reads while the others write: a full disk or a failing sync is no reason not to answer. */
+async function read(): Promise<void> {
+  while (!ending) {
+    try {
+      await vault.journal.read(Math.max(1, vault.journal.head - 200), 100);
+      await vault.documents.list('w0');
+      await vault.outbox.streams();
+      mark('read');
+    } catch (error) {
+      mark('not-read', codeOf(error));
+    }
+    await sleep(20);
+  }
+}
+
+const writing = Promise.all(task.writers.map((state, writer) => write(writer, state)));
+const reading = read();
+void writing.then(() => stop.resolve());
+await stop.promise;
+ending = true;
+await Promise.all([writing, reading]);
+try {
+  await vault.close();
+  mark('closed');
+} catch (error) {
+  mark('not-closed', codeOf(error));
+}
+process.exit(0);
