@@ -216,7 +216,7 @@ class SimulatedFile implements DiskFile {
     const { world, inode } = this;
     const code = this.enter('write');
     const grown = Math.max(0, offset + bytes.length - inode.live.length);
-    const full = world.capacity < Infinity && world.used() + grown > world.capacity;
+    const full = grown > 0 && world.capacity < Infinity && world.used() + grown > world.capacity;
     if (code !== undefined || full) {
       // A call that fails may have written a part.
       const part = full ? 0 : Math.floor(world.random() * bytes.length);

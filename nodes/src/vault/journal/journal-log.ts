@@ -1,0 +1,302 @@
+import { TideError } from '../../node/errors.ts';
+import type { Disk, Finding } from '../disk.ts';
+import type { Sealer } from '../keys/sealed.ts';
+import { damageOf, type End } from './damage.ts';
+import { sealFirstPage } from './first-page.ts';
+import { JournalFile } from './journal-file.ts';
+import { PAGE } from './pages.ts';
+import { openBoxes, pagesOf, sealRecord, type NewRecord, type OpenedRecord, type RecordHead } from './record.ts';
+import { Room } from './room.ts';
+import type { Scan, Sighting } from './scan.ts';
+import { NO_TAG, takeStock } from './stock.ts';
+import { verifyFiles } from './verify.ts';
+
+export interface JournalOptions {
+  /** Bytes of a file; more when one record needs it. */
+  fileBytes?: number;
+  /** Files that are kept for new records once their own are not needed. */
+  spare?: number;
+  /** The newest record that is known to have been acknowledged: when it or one before it is broken, that is damage and no unfinished write. */
+  acknowledged?: number;
+  /** Told of damage that is met after opening, in files that were not looked through then. */
+  onFinding?: (finding: Finding) => void;
+}
+
+const FILE_BYTES = 4 * 1024 * 1024;
+const SPARE = 2;
+
+/**
+ * The vault's redo log: numbered records of sealed boxes in preallocated files. A record is durable when `append`
+ * returns. Nothing that was written is ever written over while it is needed: a write or sync that failed ends its file.
+ */
+export class JournalLog {
+  private readonly sealer: Sealer;
+  private readonly keyId: () => number;
+  private readonly room: Room;
+  private readonly onFinding: (finding: Finding) => void;
+  /** In order of sequence; the newest stays whatever is released, so that numbers go on. */
+  private readonly files: JournalFile[];
+  /** The newest file, when it takes more records. */
+  private current: JournalFile | undefined;
+  private newest = 0;
+  private tag = NO_TAG;
+  /** What is wrong with the names and first pages of files. */
+  private readonly misplaced: Finding[];
+
+  private constructor(disk: Disk, sealer: Sealer, keyId: () => number, options: JournalOptions) {
+    this.sealer = sealer;
+    this.keyId = keyId;
+    this.onFinding = options.onFinding ?? ((): void => undefined);
+    const stock = takeStock(disk, sealer);
+    this.files = stock.files;
+    this.misplaced = stock.findings;
+    this.room = new Room(disk, stock, options.fileBytes ?? FILE_BYTES, options.spare ?? SPARE);
+  }
+
+  /** Throws TideError `io` when the disk cannot be read, or the newest record cannot be written again. */
+  static open(
+    disk: Disk,
+    sealer: Sealer,
+    keyId: () => number,
+    options: JournalOptions = {},
+  ): { log: JournalLog; findings: Finding[] } {
+    const log = new JournalLog(disk, sealer, keyId, options);
+    const findings = [...log.misplaced];
+    try {
+      log.begin(options.acknowledged ?? 0, findings);
+    } catch (error) {
+      log.close();
+      throw error;
+    }
+    return { log, findings };
+  }
+
+  /** Number of the newest record, 0 when there never was one. */
+  get last(): number {
+    return this.newest;
+  }
+
+  /** Oldest record still held, `last + 1` when there is none. */
+  get oldest(): number {
+    return this.files.length === 0 ? this.newest + 1 : Math.min(this.files[0].said.first, this.newest + 1);
+  }
+
+  /** Bytes of records still held, and of all files. */
+  get bytes(): { held: number; allocated: number } {
+    let held = 0;
+    let allocated = this.room.bytes;
+    for (const file of this.files) {
+      held += file.isIndexed ? file.end * PAGE : file.file.size;
+      allocated += file.file.size;
+    }
+    return { held, allocated };
+  }
+
+  /** Why the last attempt to make room ahead failed. */
+  get problem(): TideError | undefined {
+    return this.room.problem;
+  }
+
+  /**
+   * Seals, writes, syncs. When it throws (TideError `disk-full`, `io`, `too-large`), the record does not count, and the
+   * next append writes its number to a fresh file.
+   */
+  append(record: NewRecord): { number: number; bytes: number } {
+    const number = this.newest + 1;
+    const written = this.write(number, record);
+    this.newest = number;
+    this.tag = written.tag;
+    return { number, bytes: written.bytes };
+  }
+
+  /** Undefined: not held, or its head is broken. */
+  read(number: number): OpenedRecord | undefined {
+    return this.fileOf(number)?.read(number, this.sealer);
+  }
+
+  head(number: number): RecordHead | undefined {
+    return this.fileOf(number)?.head(number, this.sealer);
+  }
+
+  /** Number of the record that holds this position, else of the next record after it. */
+  find(position: number): number | undefined {
+    let low = 0;
+    let high = this.files.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.files[middle].said.position <= position) low = middle + 1;
+      else high = middle;
+    }
+    for (let i = Math.max(0, low - 1); i < this.files.length; i++) {
+      const found = this.indexed(i).find(position);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  /** Records below are not needed any more: whole files are kept for new records, or removed. */
+  release(before: number): void {
+    while (this.files.length > 1 && this.files[1].said.first <= before) {
+      const [file] = this.files;
+      this.room.take(file);
+      this.files.shift();
+    }
+    this.room.trim();
+  }
+
+  /** A step of making room ahead for the time when the current file is full; true when it did something. */
+  prepare(): boolean {
+    const { current } = this;
+    if (current !== undefined && 2 * current.end * PAGE <= current.file.size) return false;
+    return this.room.prepare();
+  }
+
+  /** An empty log goes on at this number. Throws TideError `invalid` when records from there on are held. */
+  startAt(number: number): void {
+    if (!Number.isSafeInteger(number) || number <= this.newest)
+      throw new TideError('invalid', `the journal cannot start at ${number}: record ${this.newest} is there already`);
+    if (number === this.newest + 1) return;
+    this.newest = number - 1;
+    // Numbers within a file have no gaps; what follows begins one of its own.
+    this.current = undefined;
+  }
+
+  /** Reads all that is held. Appending and releasing go on meanwhile. */
+  *verify(): Generator<Finding> {
+    yield* this.misplaced;
+    yield* verifyFiles(this.files, () => this.newest, this.sealer);
+  }
+
+  close(): void {
+    for (const { file } of this.files) file.close();
+    this.room.close();
+  }
+
+  private write(number: number, record: NewRecord): { bytes: number; tag: Uint8Array } {
+    const pages = pagesOf(record);
+    const keyId = this.keyId();
+    let file = this.current;
+    let lead = 0;
+    if (file === undefined || (file.end + pages) * PAGE > file.file.size) {
+      this.current = undefined;
+      const { sequence, file: fresh } = this.room.get((pages + 1) * PAGE);
+      file = new JournalFile(fresh, { sequence, first: number, position: record.first, previous: this.tag });
+      file.begin();
+      this.files.push(file);
+      lead = 1;
+    }
+    const bytes = Buffer.allocUnsafe((lead + pages) * PAGE);
+    if (lead > 0) sealFirstPage(bytes, file.said, this.sealer, keyId);
+    const place = { number, sequence: file.said.sequence, page: file.end, previous: this.tag };
+    const tag = sealRecord(bytes.subarray(lead * PAGE), record, place, this.sealer, keyId);
+    // Until the sync has succeeded nothing is known of this file: another one takes what comes next.
+    this.current = undefined;
+    file.file.write((file.end - lead) * PAGE, bytes);
+    file.file.sync();
+    file.add(number, file.end, record.first, record.count);
+    file.end += pages;
+    this.current = file;
+    return { bytes: bytes.length, tag };
+  }
+
+  private fileOf(number: number): JournalFile | undefined {
+    if (number > this.newest) return undefined;
+    for (let i = this.files.length - 1; i >= 0; i--) if (this.files[i].said.first <= number) return this.indexed(i);
+    return undefined;
+  }
+
+  /** Where a file ends, as far as others say: undefined for the newest. */
+  private endOf(i: number): End | undefined {
+    const next = this.files.at(i + 1);
+    return next === undefined ? undefined : { number: next.said.first, position: next.said.position };
+  }
+
+  private indexed(i: number): JournalFile {
+    const file = this.files[i];
+    if (file.isIndexed) return file;
+    const found = file.scan(this.sealer);
+    const end = this.endOf(i);
+    file.index(found, end?.number ?? Infinity);
+    for (const finding of damageOf(file, found, end, this.sealer)) this.onFinding(finding);
+    return file;
+  }
+
+  /** Finds the newest record, and makes sure that it is on the disk. */
+  private begin(acknowledged: number, findings: Finding[]): void {
+    const file = this.files.at(-1);
+    if (file !== undefined) {
+      const found = file.scan(this.sealer);
+      const torn = this.dropTorn(file, found, acknowledged, findings);
+      findings.push(...damageOf(file, found, undefined, this.sealer));
+      file.index(found, Infinity);
+      const newest = found.records.at(-1);
+      this.newest = newest?.head.number ?? file.said.first - 1;
+      this.tag = newest?.head.tag ?? file.said.previous;
+      const orderly = found.doubles.length === 0 && found.records.every(({ head, at }) => head.page === at);
+      if (!torn && orderly && newest !== undefined) this.settle(file, newest, newest.head.number <= acknowledged);
+    }
+    this.findHoles(findings);
+    if (this.newest >= acknowledged) return;
+    findings.push({
+      place: `records ${this.newest + 1} to ${acknowledged}`,
+      kind: 'removed',
+      text: `records ${this.newest + 1} to ${acknowledged} of the journal were acknowledged and are not there: they were removed, or an older copy was put back`,
+    });
+    this.startAt(acknowledged + 1);
+  }
+
+  /** An unfinished record at the end was never acknowledged: it does not count, and nothing is written behind it. */
+  private dropTorn(file: JournalFile, found: Scan, acknowledged: number, findings: Finding[]): boolean {
+    const newest = found.records.at(-1);
+    if (newest === undefined || newest.head.number <= acknowledged) return false;
+    const { head, at } = newest;
+    if (!openBoxes(head, file.record(head, at), this.sealer).includes(undefined)) return false;
+    found.records.pop();
+    const { number, first, count, timeFrom, timeTo } = head;
+    findings.push({
+      place: `${file.name}, page ${at}, record ${number}`,
+      kind: 'torn',
+      text: `record ${number} of the journal was not written to its end and was never acknowledged; it is dropped`,
+      ...(count > 0 ? { positions: [first, first + count] as const, times: [timeFrom, timeTo] as const } : {}),
+    });
+    return true;
+  }
+
+  /**
+   * After a failed sync the newest record may be readable and still not be on the disk, and a second sync would say
+   * nothing of it: its pages are written again, the same bytes to the same places, before anybody relies on it.
+   */
+  private settle(file: JournalFile, { head, at }: Sighting, isDurable: boolean): void {
+    const record = file.read(head.number, this.sealer);
+    try {
+      if (file.inferred) {
+        const page = Buffer.alloc(PAGE);
+        sealFirstPage(page, file.said, this.sealer, this.keyId());
+        file.file.write(0, page);
+      }
+      if (!isDurable) {
+        const from = at === 1 ? 0 : at;
+        file.file.write(from * PAGE, file.file.read(from * PAGE, (at + head.pages - from) * PAGE));
+      }
+      if (file.inferred || !isDurable) file.file.sync();
+      this.current = file;
+    } catch (error) {
+      const boxes = record?.boxes.filter((box) => box !== undefined);
+      if (!(error instanceof TideError) || record === undefined || boxes?.length !== record.boxes.length) throw error;
+      this.tag = head.previous;
+      this.tag = this.write(head.number, { ...record, boxes }).tag;
+    }
+  }
+
+  /** A file that is missing among the others: told by the sequences, and confirmed by the numbers. */
+  private findHoles(findings: Finding[]): void {
+    for (let i = 0; i + 1 < this.files.length; i++) {
+      const [file, next] = [this.files[i], this.files[i + 1]];
+      if (file.said.sequence + 1 === next.said.sequence || file.isIndexed) continue;
+      const found = file.scan(this.sealer);
+      const end = this.endOf(i);
+      file.index(found, end!.number);
+      findings.push(...damageOf(file, found, end, this.sealer));
+    }
+  }
+}

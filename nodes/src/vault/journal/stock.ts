@@ -1,0 +1,126 @@
+import type { Disk, DiskFile, Finding } from '../disk.ts';
+import type { Sealer } from '../keys/sealed.ts';
+import { openFirstPage, type FirstPage } from './first-page.ts';
+import { JournalFile } from './journal-file.ts';
+import { PAGE, Pages, isBlank, readOrZeros } from './pages.ts';
+import { TAG_BYTES } from './record.ts';
+import { scan } from './scan.ts';
+
+/** A file that lies ready for new records: preallocated, without a record of its present life. */
+export interface Spare {
+  name: string;
+  size: number;
+}
+
+export interface Stock {
+  /** Files with records, in order of sequence. */
+  files: JournalFile[];
+  spares: Spare[];
+  /** Above every sequence and name that is in use. */
+  nextSequence: number;
+  findings: Finding[];
+  /** Bytes of files that are left alone: second copies. */
+  idle: number;
+}
+
+const NAME = /^(\d{10})\.tide$/;
+/** What the files of the log are called, by sequence. */
+export const nameOf = (sequence: number): string => `${String(sequence).padStart(10, '0')}.tide`;
+
+interface Seen {
+  name: string;
+  named: number;
+  file: DiskFile;
+  said: FirstPage | undefined;
+}
+
+/** Looks at the first page of every file, and settles which file is which when names and first pages disagree. */
+export function takeStock(disk: Disk, sealer: Sealer): Stock {
+  const seen = disk
+    .names()
+    .filter((name) => NAME.test(name))
+    .map((name): Seen => {
+      const file = disk.open(name);
+      return {
+        name,
+        named: Number(NAME.exec(name)![1]),
+        file,
+        said: openFirstPage(readOrZeros(file, 0, PAGE), sealer),
+      };
+    });
+  const stock: Stock = { files: [], spares: [], nextSequence: 1, findings: [], idle: 0 };
+  const taken = new Map<number, JournalFile>();
+  for (const one of seen) {
+    stock.nextSequence = Math.max(stock.nextSequence, one.named + 1, (one.said?.sequence ?? 0) + 1);
+    if (one.said?.sequence === one.named) taken.set(one.named, new JournalFile(one.file, one.said));
+  }
+  for (const one of seen) if (one.said?.sequence !== one.named) judge(one, seen, taken, sealer, stock);
+  stock.files = [...taken.values()].toSorted((a, b) => a.said.sequence - b.said.sequence);
+  return stock;
+}
+
+/** A file whose first page does not bear the sequence in its name. */
+function judge(one: Seen, seen: Seen[], taken: Map<number, JournalFile>, sealer: Sealer, stock: Stock): void {
+  const { name, named, file, said } = one;
+  const rests = said === undefined || isRecycled(one, seen);
+  if (rests) {
+    const present = taken.has(named) ? undefined : withoutFirstPage(one, sealer);
+    if (present === undefined) {
+      stock.spares.push({ name, size: file.size });
+      file.close();
+      return;
+    }
+    taken.set(named, present);
+    // The first page is written together with the first record: that write may have been cut short.
+    const torn = seen.at(-1) === one && (said !== undefined || isBlank(readOrZeros(file, 0, PAGE)));
+    stock.findings.push({
+      place: `${name}, page 0`,
+      kind: torn ? 'torn' : 'altered',
+      text: `the first page of ${name} is ${torn ? 'missing' : 'damaged'}; its records are readable`,
+    });
+    return;
+  }
+  const right = nameOf(said.sequence);
+  if (taken.has(said.sequence)) {
+    stock.idle += file.size;
+    file.close();
+    stock.findings.push({
+      place: name,
+      kind: 'duplicated',
+      text: `${name} is a second copy of ${right}; it is left alone`,
+    });
+    return;
+  }
+  taken.set(said.sequence, new JournalFile(file, said));
+  stock.findings.push({
+    place: name,
+    kind: 'reordered',
+    text: `${name} was ${right} when it was written; it is used as that`,
+  });
+}
+
+/**
+ * The oldest file gets the name of the next one when it is recycled, and a first page of its own only with its first
+ * record: between the two it still has the old one, older than that of any file that bears its own name.
+ */
+function isRecycled({ said }: Seen, seen: Seen[]): boolean {
+  const sequence = said!.sequence;
+  const proper = seen.filter((other) => other.said?.sequence === other.named);
+  return (
+    proper.length > 0 &&
+    proper.every((other) => other.named > sequence) &&
+    seen.every((other) => other.named !== sequence)
+  );
+}
+
+/** A file that is known by its name and its records alone; undefined when it has none of this life. */
+function withoutFirstPage({ file, named }: Seen, sealer: Sealer): JournalFile | undefined {
+  const found = scan(new Pages(file), named, sealer);
+  if (found.records.length === 0) return undefined;
+  const { number, first, previous } = found.records[0].head;
+  const present = new JournalFile(file, { sequence: named, first: number, position: first, previous });
+  present.inferred = true;
+  return present;
+}
+
+export const NO_TAG: Uint8Array = new Uint8Array(TAG_BYTES);
