@@ -7,6 +7,7 @@ import { detectCommand } from './commands/detect.ts';
 import { grantCommand } from './commands/grant.ts';
 import { hashPasswordCommand } from './commands/hash-password.ts';
 import { initCommand } from './commands/init.ts';
+import { queryCommand } from './commands/query.ts';
 import { replayCommand } from './commands/replay.ts';
 import { runCommand } from './commands/run.ts';
 import { statusCommand } from './commands/status.ts';
@@ -30,6 +31,7 @@ export function tidegate(): Command {
     demoCommand,
     statusCommand,
     grantCommand,
+    queryCommand,
     replayCommand,
     detectCommand,
     hashPasswordCommand,

@@ -1,21 +1,24 @@
-import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { chmod, mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 
 import { reasonOf, TideError, toError } from '@tidegate/nodes/node';
-import { z } from 'zod';
 
-import { codeOf } from '../error-code.ts';
-import { type Answer, answerControl, type Controlled } from './requests.ts';
+import { sendLines } from './http-lines.ts';
+import { type Answer, answerControl, type Controlled, type Line } from './requests.ts';
 
-/** Largest request and answer, bytes. */
+/** Largest request, bytes. */
 const MAX_BODY = 1 << 20;
+/** Long answers at one time. */
+const MAX_STREAMS = 4;
 
 /** The socket over which the command line talks to a running gateway. Whoever may open it is the gateway's user. */
 export class ControlServer {
   private readonly gateway: Controlled;
   private readonly path: string;
   private server: Server | undefined;
+  /** Long answers that are under way. */
+  private readonly streams = new Set<Promise<void>>();
 
   constructor(gateway: Controlled, socket: string) {
     this.gateway = gateway;
@@ -46,6 +49,8 @@ export class ControlServer {
     const closed = new Promise((resolve) => server.close(resolve));
     server.closeAllConnections();
     await closed;
+    // They read from the vault, which is closed next.
+    await Promise.allSettled(this.streams);
   }
 
   private async respond(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -55,8 +60,23 @@ export class ControlServer {
     } catch (error) {
       answer = { status: 500, body: { error: { code: 'failed', message: reasonOf(error) } } };
     }
+    if ('lines' in answer) {
+      if (this.streams.size < MAX_STREAMS) return this.stream(answer.lines, response);
+      const message = `${MAX_STREAMS} long answers are under way already; ask again when one has ended`;
+      answer = { status: 503, body: { error: { code: 'busy', message } } };
+    }
     response.writeHead(answer.status, { 'content-type': 'application/json' });
     response.end(JSON.stringify(answer.body));
+  }
+
+  private async stream(lines: AsyncIterable<Line>, response: ServerResponse): Promise<void> {
+    const sent = sendLines(lines, response);
+    this.streams.add(sent);
+    try {
+      await sent;
+    } finally {
+      this.streams.delete(sent);
+    }
   }
 
   private async answer(incoming: IncomingMessage): Promise<Answer> {
@@ -69,40 +89,6 @@ export class ControlServer {
     }
     return answerControl(this.gateway, incoming.method ?? 'GET', incoming.url ?? '/', body);
   }
-}
-
-/** Asks a running gateway; undefined when none listens at the socket. Throws what the gateway answers as a TideError. */
-export async function askControl(
-  socket: string,
-  method: string,
-  requestPath: string,
-  body?: unknown,
-): Promise<unknown> {
-  let text: string;
-  try {
-    text = await exchange(socket, method, requestPath, body === undefined ? '' : JSON.stringify(body));
-  } catch (error) {
-    if (['ENOENT', 'ECONNREFUSED', 'ENOTSOCK'].includes(codeOf(error) ?? '')) return undefined;
-    throw error;
-  }
-  const answer = answerShape.parse(JSON.parse(text));
-  if (answer.error !== undefined) throw new TideError(answer.error.code, answer.error.message);
-  return answer;
-}
-
-const answerShape = z.looseObject({ error: z.object({ code: z.string(), message: z.string() }).optional() });
-
-function exchange(socketPath: string, method: string, requestPath: string, body: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    // With its length, because Node sends the body of a DELETE without a frame otherwise.
-    const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
-    const asked = request({ socketPath, method, path: requestPath, headers, timeout: 60_000 }, (incoming) => {
-      bodyOf(incoming).then(resolve, reject);
-    });
-    asked.on('timeout', () => asked.destroy(new TideError('no-answer', 'the running gateway does not answer')));
-    asked.on('error', reject);
-    asked.end(body);
-  });
 }
 
 async function bodyOf(incoming: IncomingMessage): Promise<string> {

@@ -1,4 +1,5 @@
 import { TideError } from '@tidegate/nodes/node';
+import { type Finding, type QueryOutcome, type QueryRequest, requestOf } from '@tidegate/nodes/vault';
 import { z } from 'zod';
 
 import type { GatewayStatus, GrantView } from './status.ts';
@@ -9,19 +10,48 @@ export interface Controlled {
   grants(): Promise<GrantView[]>;
   grant(series: string, purpose?: string): Promise<void>;
   revoke(series: string, purpose?: string): Promise<{ rewritten: number }>;
+  query(request: QueryRequest): QueryAnswer;
 }
 
-export interface Answer {
-  status: number;
-  body: unknown;
+/** Readings or summaries as they are read, and what they were once all are out. */
+export interface QueryAnswer {
+  pages: AsyncIterable<readonly object[]>;
+  outcome: QueryOutcome;
 }
+
+export type Answer = { status: number; body: unknown } | { status: 200; lines: AsyncIterable<Line> };
+
+/**
+ * A long answer, line by line: rows of a query or findings of a check, and at the end what it came to. An answer that
+ * stops without `end` was broken off; `error` says why.
+ */
+export type Line = { rows: readonly object[] } | { finding: Finding } | { end: object } | { error: Failure };
+
+export interface Failure {
+  code: string;
+  message: string;
+}
+
+/** Rows in one line. */
+const LINE_ROWS = 500;
 
 const grantBody = z.strictObject({ series: z.string().max(1024), purpose: z.string().max(64).optional() });
+
+const queryBody = z.strictObject({
+  series: z.array(z.string()),
+  from: z.number().nullish(),
+  to: z.number().nullish(),
+  resolution: z.number().nullish(),
+  order: z.string().nullish(),
+  limit: z.number().nullish(),
+});
 
 /** Answers a request of the control socket. Errors become `{error: {code, message}}`. */
 export async function answerControl(gateway: Controlled, method: string, path: string, body: unknown): Promise<Answer> {
   try {
-    return { status: 200, body: await act(gateway, `${method} ${path}`, body) };
+    const request = `${method} ${path}`;
+    if (request === 'POST /query') return { status: 200, lines: linesOf(gateway.query(requestIn(body))) };
+    return { status: 200, body: await act(gateway, request, body) };
   } catch (error) {
     if (error instanceof TideError)
       return { status: 400, body: { error: { code: error.code, message: error.message } } };
@@ -54,4 +84,18 @@ function grantIn(body: unknown): z.infer<typeof grantBody> {
   const parsed = grantBody.safeParse(body);
   if (!parsed.success) throw new TideError('bad-request', 'a grant is {"series": PATTERN, "purpose"?: NAME}');
   return parsed.data;
+}
+
+function requestIn(body: unknown): QueryRequest {
+  const parsed = queryBody.safeParse(body);
+  if (!parsed.success)
+    throw new TideError('bad-request', 'a query is {"series", "from"?, "to"?, "resolution"?, "order"?, "limit"?}');
+  // Moments from now are the asking side's to resolve.
+  return requestOf(parsed.data, Number.NaN);
+}
+
+async function* linesOf({ pages, outcome }: QueryAnswer): AsyncGenerator<Line> {
+  for await (const page of pages)
+    for (let i = 0; i < page.length; i += LINE_ROWS) yield { rows: page.slice(i, i + LINE_ROWS) };
+  yield { end: outcome };
 }

@@ -4,13 +4,13 @@ import path from 'node:path';
 import { type Door, doorOf, doorRulesOf } from '@tidegate/nodes/ingest';
 import { type Clock, reasonOf, TideError } from '@tidegate/nodes/node';
 import { outgoingOf } from '@tidegate/nodes/sync';
-import { openVault, readKey, type Vault } from '@tidegate/nodes/vault';
+import { openVault, type QueryRequest, readKey, type Vault } from '@tidegate/nodes/vault';
 
 import { Broker } from '../broker/mqtt-broker.ts';
 import type { GatewayConfig } from '../config/schema.ts';
 import { vaultOptionsOf } from '../config/vault-options.ts';
 import { ControlServer } from '../control/http-control.ts';
-import type { Controlled } from '../control/requests.ts';
+import type { Controlled, QueryAnswer } from '../control/requests.ts';
 import { socketPath } from '../control/socket-path.ts';
 import type { GatewayStatus, GrantView } from '../control/status.ts';
 import { Editor } from '../editor/http-editor.ts';
@@ -18,6 +18,7 @@ import { PasswordCheck } from '../login/password.ts';
 import { CREDENTIALS, derivedSecret } from './derived-secret.ts';
 import { readFlow, USER_DIR } from './file-flow.ts';
 import { Rate } from './rate.ts';
+import { queryVault } from './vault-query.ts';
 import { vaultStatus } from './vault-status.ts';
 
 export interface GatewayOptions {
@@ -116,6 +117,10 @@ export class Gateway implements Controlled {
 
   async revoke(series: string, purpose?: string): Promise<{ rewritten: number }> {
     return (await outgoingOf(this.openVault)).revoke(series, purpose);
+  }
+
+  query(request: QueryRequest): QueryAnswer {
+    return queryVault(this.openVault, request);
   }
 
   /** Vault, door, broker: from here on readings are taken in. */

@@ -7,6 +7,7 @@ export { createKeyFile, describeKey, readKey } from './keys/file-key.ts';
 export { checkNode, openVault } from './file-vault.ts';
 export { openLocalVault } from './engine/sqlite-local.ts';
 export { QUARANTINE_LIMIT, RECEIPT_WINDOW } from './vault.ts';
+export type { Finding } from './disk.ts';
 export type * from './vault.ts';
 export * from './gaps.ts';
 export { momentOf } from './query/moment.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { TideError } from '@tidegate/nodes/node';
-import { answerControl, type Controlled } from '../../../gateway/src/control/requests.ts';
+import { answerControl, type Controlled, type Line } from '../../../gateway/src/control/requests.ts';
 import { socketPath } from '../../../gateway/src/control/socket-path.ts';
 import { bytesText, statusText } from '../../../gateway/src/control/status-text.ts';
 import type { GatewayStatus } from '../../../gateway/src/control/status.ts';
@@ -28,6 +28,12 @@ const status: GatewayStatus = {
   grants: [],
 };
 
+const outcome = { count: 701, series: 1, complete: true };
+
+async function* pages(...lists: object[][]): AsyncGenerator<readonly object[]> {
+  yield* lists;
+}
+
 describe('control socket', () => {
   it('lies in the directory, or below the temporary one where its path would be too long', () => {
     assert.equal(socketPath('/srv/gateway', '/tmp', 'linux'), '/srv/gateway/run/control.sock');
@@ -50,7 +56,20 @@ describe('control socket', () => {
         calls.push(call);
         return { rewritten: 3 };
       },
+      query: (request) => {
+        calls.push(request);
+        return { pages: pages([{ value: 1 }], Array(700).fill({ value: 2 })), outcome };
+      },
     };
+    const answer = await answerControl(gateway, 'POST', '/query', { series: ['a/#'], from: null, to: 5, limit: 3 });
+    assert.ok('lines' in answer);
+    const lines: Line[] = [];
+    for await (const line of answer.lines) lines.push(line);
+    assert.deepEqual(
+      lines.map((line) => ('rows' in line ? line.rows.length : line)),
+      [1, 500, 200, { end: outcome }],
+    );
+    assert.deepEqual(calls.splice(0), [{ series: ['a/#'], from: -Infinity, to: 5, order: 'series', limit: 3 }]);
     assert.deepEqual(await answerControl(gateway, 'GET', '/status', undefined), { status: 200, body: status });
     assert.deepEqual(await answerControl(gateway, 'DELETE', '/grants', { series: 'a/#' }), {
       status: 200,
@@ -60,10 +79,14 @@ describe('control socket', () => {
       ['PUT', '/grants', { series: 'a/#/b' }, 'bad-pattern'],
       ['PUT', '/grants', { pattern: 'a' }, 'bad-request'],
       ['POST', '/status', undefined, 'unknown-request'],
+      ['POST', '/query', { series: 'a' }, 'bad-request'],
+      ['POST', '/query', { series: ['a'], form: 3 }, 'bad-request'],
+      ['POST', '/query', { series: [''] }, 'bad-query'],
     ] as const) {
-      const answer = await answerControl(gateway, method, path, body);
-      assert.equal(answer.status, 400);
-      assert.equal((answer.body as { error: { code: string } }).error.code, code);
+      const refused = await answerControl(gateway, method, path, body);
+      assert.equal(refused.status, 400);
+      assert.ok('body' in refused);
+      assert.equal((refused.body as { error: { code: string } }).error.code, code);
     }
     assert.deepEqual(calls, [
       ['a/#', undefined],
