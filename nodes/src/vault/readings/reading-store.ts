@@ -1,0 +1,283 @@
+import { TideError } from '../../node/errors.ts';
+import type { Disk, Finding } from '../disk.ts';
+import { Fold, type SegmentSeals } from './fold.ts';
+import { OpenChunks } from './open-chunks.ts';
+import { SegmentCache } from './segment-cache.ts';
+import type { SegmentEntry } from './segment-entry.ts';
+import { NO_TAG } from './segment-format.ts';
+import { PageQuery, type QueryCounts, type QueryCursor, type QueryPage } from './series-query.ts';
+import { SLAB_BYTES, SlabPool } from './slabs.ts';
+import { takeStock } from './take-stock.ts';
+import { verifySegments } from './verify-segments.ts';
+
+export type { ReadingColumns } from './reading-columns.ts';
+export type { QueryCursor, QueryPage } from './series-query.ts';
+export type { SegmentEntry } from './segment-entry.ts';
+export type { SegmentSeals } from './fold.ts';
+
+/** Bytes of open chunks at which they are folded. */
+export const FULL_BYTES = 8 * 1024 * 1024;
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+/** After an hour it is worth it: readings of a series that make a good chunk, or bytes. */
+const GOOD_CHUNK = 512;
+const WORTH_BYTES = 1024 * 1024;
+/** Slabs that are kept for the next open chunks. */
+const KEPT_SLABS = FULL_BYTES / SLAB_BYTES;
+
+/** What is in memory. */
+export interface OpenFigures {
+  readings: number;
+  bytes: number;
+  series: number;
+  /** Position of the first reading; 0 when there is none. */
+  positionFrom: number;
+  /** Lowest wall time of adding, epoch milliseconds; Infinity when there is nothing. */
+  since: number;
+}
+
+export interface StoreCounts extends QueryCounts {
+  segments: number;
+  /** Readings and bytes in segments. */
+  readings: number;
+  bytes: number;
+}
+
+/**
+ * The readings' part of the vault: open chunks in memory, which a fold writes as one immutable segment. It is not
+ * durable by itself: what has not been folded is added again from the journal after a crash.
+ */
+export class ReadingStore {
+  private readonly disk: Disk;
+  private readonly seals: SegmentSeals;
+  private readonly cache: SegmentCache;
+  private readonly pool = new SlabPool(KEPT_SLABS);
+  private segments: SegmentEntry[];
+  private last: { number: number; tag: Uint8Array };
+  private current: OpenChunks;
+  private frozen: OpenChunks[] = [];
+  private fold: Fold | undefined;
+  private readonly found: QueryCounts = { damaged: 0, shredded: 0 };
+  private readonly shredded = new Set<number>();
+  private readonly lists: ConstructorParameters<typeof PageQuery>[4] = [];
+  /** Told of what a query could not open; each time. */
+  onBroken: ((entry: SegmentEntry, thrown: TideError) => void) | undefined;
+
+  /**
+   * `known`: what the catalogue says, believed where names, sizes and heads agree; undefined when it was lost.
+   * `last`: number and tag of the newest segment there ever was, where all of them may have been removed since.
+   * A segment that is not known is taken in: it was finished just before a crash.
+   */
+  static open(
+    disk: Disk,
+    seals: SegmentSeals,
+    known: readonly SegmentEntry[] | undefined,
+    last?: { number: number; tag: Uint8Array },
+  ): { store: ReadingStore; findings: Finding[] } {
+    const { entries, findings } = takeStock(disk, seals.sealer, known);
+    return { store: new ReadingStore(disk, seals, entries, [...(known ?? []), ...(last ? [last] : [])]), findings };
+  }
+
+  private constructor(
+    disk: Disk,
+    seals: SegmentSeals,
+    entries: SegmentEntry[],
+    known: readonly { number: number; tag: Uint8Array }[],
+  ) {
+    this.disk = disk;
+    this.seals = seals;
+    this.segments = entries;
+    this.cache = new SegmentCache(disk, seals.sealer);
+    this.last = { number: 0, tag: NO_TAG };
+    for (const { number, tag } of [...known, ...entries]) if (number > this.last.number) this.last = { number, tag };
+    this.current = new OpenChunks(this.pool);
+  }
+
+  /** In order of number. */
+  entries(): readonly SegmentEntry[] {
+    return this.segments;
+  }
+
+  /** Readings added since the last fold began. */
+  get open(): OpenFigures {
+    return figuresOf([this.current]);
+  }
+
+  /** Readings that are being folded, or whose fold failed. */
+  get waiting(): OpenFigures {
+    return figuresOf(this.frozen);
+  }
+
+  get counts(): StoreCounts {
+    const sum = (pick: (entry: SegmentEntry) => number): number =>
+      this.segments.reduce((all, entry) => all + pick(entry), 0);
+    return {
+      ...this.found,
+      segments: this.segments.length,
+      readings: sum(({ readings }) => readings),
+      bytes: sum(({ bytes }) => bytes),
+    };
+  }
+
+  /**
+   * Takes the readings of a batch (batch-codec) into the open chunks. `position` is that of the batch's first
+   * reading, also when the first `skip` are left out; at most `take` follow these.
+   */
+  add(chunkBytes: Uint8Array, position: number, skip = 0, take = Infinity): void {
+    this.current.add(chunkBytes, position, skip, take, this.seals.clock.now());
+  }
+
+  /** `now`: wall time, epoch milliseconds. No while a fold is under way. */
+  foldDue(now: number): boolean {
+    if (this.folding) return false;
+    const { readings, bytes, series, since } = figuresOf([...this.frozen, this.current]);
+    if (readings === 0) return false;
+    const age = now - since;
+    return (
+      bytes >= FULL_BYTES || age >= DAY || (age >= HOUR && (readings >= GOOD_CHUNK * series || bytes >= WORTH_BYTES))
+    );
+  }
+
+  get folding(): boolean {
+    return this.fold !== undefined;
+  }
+
+  /**
+   * Freezes what is open and begins a segment of it. `recordTo`: last journal record that it includes; `positionTo`:
+   * position after its last reading. Throws TideError `busy` while a fold is under way, `empty` when there is nothing.
+   */
+  startFold(recordTo: number, positionTo: number): void {
+    if (this.folding) throw new TideError('busy', 'a fold is under way');
+    const from = [...this.frozen, this.current].filter(({ readings }) => readings > 0);
+    if (from.length === 0) throw new TideError('empty', 'there are no readings to fold');
+    const { positionFrom, readings } = figuresOf(from);
+    this.fold = new Fold(this.disk, this.seals, from, {
+      number: this.last.number + 1,
+      positionFrom,
+      positionTo,
+      recordTo,
+      readings,
+      seriesCount: seriesIn(from),
+      timeFrom: Math.min(...from.map(({ timeFrom }) => timeFrom)),
+      timeTo: Math.max(...from.map(({ timeTo }) => timeTo)),
+      previousTag: this.last.tag,
+    });
+    this.frozen = from;
+    if (from.includes(this.current)) this.current = new OpenChunks(this.pool);
+  }
+
+  /**
+   * Goes on with the fold for about `budgetMs`; the entry once the segment is synced and has its name. Undefined also
+   * while the sync is under way. Throws what the disk throws (`disk-full`, `io`), again and again until `abandonFold`.
+   */
+  foldStep(budgetMs: number): SegmentEntry | undefined {
+    const entry = this.fold?.step(budgetMs);
+    if (entry === undefined) return undefined;
+    this.segments = [...this.segments, entry];
+    this.last = entry;
+    this.fold = undefined;
+    this.lists.length = 0;
+    for (const chunks of this.frozen) chunks.release();
+    this.frozen = [];
+    return entry;
+  }
+
+  /** After a failure: the file goes, the readings stay, and the next fold takes them with those added since. */
+  abandonFold(): void {
+    const { fold } = this;
+    this.fold = undefined;
+    fold?.abandon();
+  }
+
+  /**
+   * Readings of some series with times at or after `from` and before `to`: series in the order given, within a series
+   * in order of position. At most `maxReadings`, and fewer when many were looked at in vain. Segments and chunks that
+   * do not open are passed over and counted.
+   */
+  query(
+    series: readonly number[],
+    from: number,
+    to: number,
+    cursor: QueryCursor | undefined,
+    maxReadings: number,
+  ): QueryPage {
+    const source = {
+      entries: this.segments,
+      nextNumber: this.last.number + 1,
+      memory: [...this.frozen, this.current],
+      cache: this.cache,
+      isShredded: this.isShredded,
+      counts: this.found,
+      broken: (entry: SegmentEntry, thrown: TideError): void => {
+        this.onBroken?.(entry, thrown);
+      },
+    };
+    return new PageQuery(source, from, to, maxReadings, this.lists).run(series, cursor);
+  }
+
+  /** Removes a segment's file, for good when this returns. */
+  remove(number: number): void {
+    const entry = this.segments.find((segment) => segment.number === number);
+    if (entry === undefined) return;
+    this.cache.drop(number);
+    this.segments = this.segments.filter((segment) => segment !== entry);
+    this.disk.remove(entry.file);
+    this.disk.sync();
+  }
+
+  /**
+   * After data keys were destroyed, and at each start for all that ever were (unless the seals know them): their
+   * chunks count as shredded. Segments of nothing else are removed; entries of the others change.
+   */
+  dropMonths(ids: ReadonlySet<number>): { removed: number[]; changed: SegmentEntry[] } {
+    for (const id of ids) this.shredded.add(id);
+    const removed: number[] = [];
+    const changed: SegmentEntry[] = [];
+    for (const entry of this.segments) {
+      const months = entry.months.filter((id) => !this.isShredded(id));
+      if (months.length === entry.months.length) continue;
+      if (months.length === 0) removed.push(entry.number);
+      else changed.push({ ...entry, months });
+      this.cache.drop(entry.number);
+    }
+    this.segments = this.segments.map((entry) => changed.find(({ number }) => number === entry.number) ?? entry);
+    for (const number of removed) this.remove(number);
+    return { removed, changed };
+  }
+
+  /** Reads all segments anew and names what is not as it was written. */
+  *verify(): Generator<Finding> {
+    for (const finding of this.verifySteps()) if (finding !== undefined) yield finding;
+  }
+
+  /** The same in steps: undefined after each chunk. */
+  verifySteps(): Generator<Finding | undefined> {
+    return verifySegments(this.disk, this.seals.sealer, this.segments, this.isShredded);
+  }
+
+  /** A fold that is under way is given up. */
+  close(): void {
+    this.abandonFold();
+    this.cache.close();
+  }
+
+  private readonly isShredded = (key: number): boolean =>
+    this.shredded.has(key) || this.seals.shreddedAt?.(key) !== undefined;
+}
+
+function seriesIn(from: readonly OpenChunks[]): number {
+  if (from.length === 1) return from[0].series;
+  return new Set(from.flatMap(({ numbers, series }) => [...numbers.subarray(0, series)])).size;
+}
+
+function figuresOf(from: readonly OpenChunks[]): OpenFigures {
+  const full = from.filter(({ readings }) => readings > 0);
+  const sum = (pick: (chunks: OpenChunks) => number): number => full.reduce((all, chunks) => all + pick(chunks), 0);
+  return {
+    readings: sum(({ readings }) => readings),
+    bytes: sum(({ bytes }) => bytes),
+    series: full.length > 1 ? seriesIn(full) : (full[0]?.series ?? 0),
+    positionFrom: full[0]?.positionFrom ?? 0,
+    since: Math.min(Infinity, ...full.map(({ since }) => since)),
+  };
+}
