@@ -1,6 +1,13 @@
 import { once } from 'node:events';
 import net from 'node:net';
-import { generate, parser, type IConnectPacket, type Packet } from 'mqtt-packet';
+import {
+  generate,
+  parser,
+  type IConnectPacket,
+  type IPublishPacket,
+  type ISubackPacket,
+  type Packet,
+} from 'mqtt-packet';
 
 /** An MQTT 3.1.1 client that does exactly what it is told, and counts what comes back. */
 export class RawClient {
@@ -75,9 +82,25 @@ export class RawClient {
     return messageId;
   }
 
-  async subscribe(topic: string): Promise<void> {
-    this.write({ cmd: 'subscribe', messageId: 65_000, subscriptions: [{ topic, qos: 1 }] });
-    await this.until(() => this.received.some(({ cmd }) => cmd === 'suback'));
+  /** Waits for the acknowledgement of a publish. */
+  async answered(id: number): Promise<void> {
+    await this.until(() => this.acknowledged.has(id));
+  }
+
+  /** Subscribes, and resolves to what was granted: a QoS, or 128. */
+  async subscribe(topic: string, qos: 0 | 1 | 2 = 1): Promise<number> {
+    const before = this.subacks.length;
+    this.write({ cmd: 'subscribe', messageId: 65_000, subscriptions: [{ topic, qos }] });
+    await this.until(() => this.subacks.length > before);
+    return Number(this.subacks[before].granted[0]);
+  }
+
+  get published(): IPublishPacket[] {
+    return this.received.filter((packet) => packet.cmd === 'publish');
+  }
+
+  private get subacks(): ISubackPacket[] {
+    return this.received.filter((packet) => packet.cmd === 'suback');
   }
 
   write(packet: Packet): void {

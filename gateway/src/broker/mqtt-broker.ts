@@ -2,42 +2,32 @@ import { createServer, type Server, type Socket } from 'node:net';
 
 import type { Door, DoorMessage } from '@tidegate/nodes/ingest';
 import { type Clock, reasonOf, TideError } from '@tidegate/nodes/node';
-import { Aedes, type Client, type PublishPacket } from 'aedes';
+import { Aedes, type AedesPublishPacket, type Client, type ConnectPacket, type PublishPacket } from 'aedes';
 
 import { listenError } from '../listen-error.ts';
 import { PasswordCheck } from '../login/password.ts';
+import { afterAll } from './after-all.ts';
+import type { BrokerOptions, BrokerStats } from './broker-options.ts';
 import { Complaints } from './complaints.ts';
+import { grantedQos } from './granted.ts';
+import { beforeEachPacket, dontWaitForSubscribers, subscriptionsOf } from './mqtt-aedes.ts';
 import { Inlet } from './mqtt-inlet.ts';
-import { RetainedBudget } from './retained-budget.ts';
+import { Outlet } from './mqtt-outlet.ts';
+import { RetainedMessages } from './retained.ts';
+import { SessionStore } from './session-store.ts';
+import { quoted, Sessionless } from './sessionless.ts';
 import { OWN_TOPICS, packetLimit } from './topics.ts';
 
-export interface BrokerOptions {
-  host: string;
-  /** 0 takes a free port. */
-  port: number;
-  /** Absent: anybody who reaches the port may connect. */
-  users?: readonly { name: string; passwordHash: string }[];
-  /** Largest payload that the door reads, bytes; larger ones are rejected with a reason. */
-  payloadBytes: number;
-  /** Bytes of one client that may wait for their commit. */
-  clientBytes: number;
-  /** Connections at one time. */
-  clients: number;
-  log: (line: string) => void;
-}
-
-export interface BrokerStats {
-  clients: number;
-  /** Connections closed because a message could not be committed in time, or a packet was too large. */
-  cut: number;
-  /** Clients whose socket is not read at the moment because too much of theirs waits for a commit. */
-  paused: number;
+interface Connection {
+  socket: Socket;
+  inlet: Inlet;
+  outlet: Outlet;
 }
 
 /**
  * The gateway's own MQTT broker. What comes on a topic that the door accepts is committed to the vault before it is
  * acknowledged: aedes sends PUBACK and PUBREC right after `authorizePublish`, the only hook before them, so the door
- * sits there. Sessions end with their connection (docs/gateway.md).
+ * sits there. What is to be retained is committed there too. Sessions end with their connection (docs/gateway.md).
  */
 export class Broker {
   private readonly door: Door;
@@ -45,11 +35,13 @@ export class Broker {
   private readonly clock: Clock;
   private readonly complaints: Complaints;
   private readonly passwords: PasswordCheck | undefined;
-  private readonly retained = new RetainedBudget();
-  private readonly inlets = new Map<unknown, { inlet: Inlet; socket: Socket }>();
+  private readonly retained: RetainedMessages;
+  private readonly sessionless: Sessionless;
+  private readonly connections = new Map<unknown, Connection>();
   private aedes: Aedes | undefined;
   private server: Server | undefined;
   private cut = 0;
+  private dropped = 0;
 
   constructor(door: Door, options: BrokerOptions, clock: Clock) {
     this.door = door;
@@ -57,22 +49,35 @@ export class Broker {
     this.clock = clock;
     this.complaints = new Complaints(options.log, clock);
     this.passwords = options.users === undefined ? undefined : new PasswordCheck(options.users);
+    this.sessionless = new Sessionless((line) => options.log(`mqtt: ${line}`));
+    this.retained = new RetainedMessages({
+      vault: door.vault,
+      clock,
+      after: (ms, callback) => {
+        const timer = setTimeout(callback, ms);
+        return () => clearTimeout(timer);
+      },
+      complain: (kind, reason) => this.complaints.say(kind, `mqtt: ${reason}`),
+      commitTimeoutMs: options.commitTimeoutMs ?? COMMIT_TIMEOUT_MS,
+    });
   }
 
   /** Opens the port. Throws a TideError `port-in-use`. */
   async start(): Promise<void> {
+    await this.retained.load();
     // aedes warns of a leak at 2 * concurrency listeners; sockets get their own bound in connect().
     const aedes = new Aedes({
       concurrency: 0,
       drainTimeout: 30_000,
-      preConnect: (_client, packet, done) => {
-        // Sessions are not kept: a queue for clients that stay away would lie in memory without a bound.
-        packet.clean = true;
-        done(null, true);
-      },
+      persistence: new SessionStore(this.retained),
+      preConnect: (client, packet, done) => this.preConnect(client, packet, done),
       authenticate: (client, name, password, done) => this.authenticate(client, name, password, done),
       authorizePublish: (client, packet, done) => this.authorizePublish(client, packet, done),
+      authorizeSubscribe: (client, subscription, done) =>
+        done(null, this.sessionless.allows(client, subscription.qos) ? subscription : null),
+      authorizeForward: (client, packet) => this.authorizeForward(client, packet),
     });
+    dontWaitForSubscribers(aedes);
     await aedes.listen();
     aedes.on('clientError', (client, error) => this.failed(client, error));
     aedes.on('connectionError', (client, error) => this.failed(client, error));
@@ -91,9 +96,10 @@ export class Broker {
     this.aedes = undefined;
     this.server = undefined;
     const closed = server === undefined ? undefined : new Promise((resolve) => server.close(resolve));
-    for (const { socket } of this.inlets.values()) socket.destroy();
+    for (const { socket } of this.connections.values()) socket.destroy();
     await closed;
     await new Promise<void>((resolve) => (aedes === undefined ? resolve() : aedes.close(resolve)));
+    await this.retained.close();
   }
 
   get port(): number {
@@ -102,7 +108,15 @@ export class Broker {
   }
 
   stats(): BrokerStats {
-    return { clients: this.aedes?.connectedClients ?? 0, cut: this.cut, paused: this.paused() };
+    const { cut, dropped, sessionless, retained } = this;
+    const stats = { clients: this.aedes?.connectedClients ?? 0, cut, dropped, sessionless: sessionless.lowered };
+    let [paused, waitingBytes, unreadBytes] = [0, 0, 0];
+    for (const { inlet, outlet } of this.connections.values()) {
+      if (inlet.paused) paused++;
+      waitingBytes += inlet.waiting;
+      unreadBytes += outlet.unsent;
+    }
+    return { ...stats, paused, waitingBytes, unreadBytes, retained: retained.stats() };
   }
 
   private listen(aedes: Aedes): Promise<Server> {
@@ -123,19 +137,25 @@ export class Broker {
       const limit = packetLimit(this.options.payloadBytes);
       this.complaints.say('packet', `mqtt: closed a connection: a packet of ${bytes} bytes, allowed: ${limit}`);
     });
-    this.inlets.set(socket, { inlet, socket });
-    socket.once('close', () => this.inlets.delete(socket));
-    aedes.handle(socket);
+    const outlet = new Outlet(socket, this.options.clientBytes);
+    this.connections.set(socket, { socket, inlet, outlet });
+    socket.once('close', () => this.connections.delete(socket));
+    const client = aedes.handle(socket);
+    // Where that cannot be done, authorizeSubscribe refuses.
+    beforeEachPacket(client, ({ cmd, subscriptions }) => {
+      if (cmd === 'subscribe') this.sessionless.lower(client, client.id, subscriptions ?? []);
+    });
   }
 
   private inletOf(client: Client | null): Inlet | undefined {
-    return client === null ? undefined : this.inlets.get(client.conn)?.inlet;
+    return client === null ? undefined : this.connections.get(client.conn)?.inlet;
   }
 
-  private paused(): number {
-    let paused = 0;
-    for (const { inlet } of this.inlets.values()) if (inlet.paused) paused++;
-    return paused;
+  private preConnect(client: Client, packet: ConnectPacket, done: (error: null, success: boolean) => void): void {
+    // Sessions are not kept: a queue for clients that stay away would lie in memory without a bound.
+    if (packet.clean === false) this.sessionless.add(client);
+    packet.clean = true;
+    done(null, true);
   }
 
   private authenticate(
@@ -167,13 +187,25 @@ export class Broker {
     const { topic } = packet;
     if (topic.startsWith('$SYS/')) return done(new Error('$SYS/ is reserved'));
     const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload;
-    if (packet.retain && !this.retained.admits(topic, payload.length)) {
-      packet.retain = false;
-      this.complaints.say('retained', `mqtt: did not keep a retained message: ${this.retained.limits}`);
-    }
-    if (topic.startsWith(OWN_TOPICS) || !this.door.accepts(topic)) return done(null);
-    const message: DoorMessage = {
-      topic,
+    const ingested = !topic.startsWith(OWN_TOPICS) && this.door.accepts(topic);
+    const inlet = this.inletOf(client);
+    const bytes = payload.length + topic.length + MESSAGE_OVERHEAD;
+    const kept = packet.retain || !this.retained.quiet;
+    if (!ingested && !kept) return done(null);
+    inlet?.take(bytes);
+    const steps = afterAll(Number(ingested) + Number(kept), (error) => {
+      inlet?.release(bytes);
+      done(error ?? null);
+    });
+    // Both in this turn, so that they share a commit.
+    if (packet.retain) this.retained.put(topic, payload, packet.qos, steps);
+    else if (kept) this.retained.settled(topic, steps);
+    if (ingested) this.door.offer(this.messageOf(client, packet, payload), steps);
+  }
+
+  private messageOf(client: Client | null, packet: PublishPacket, payload: Buffer): DoorMessage {
+    return {
+      topic: packet.topic,
       payload,
       client: client?.id ?? '',
       qos: packet.qos,
@@ -183,23 +215,43 @@ export class Broker {
       stale: false,
       received: this.clock.now(),
     };
-    const inlet = this.inletOf(client);
-    if (inlet === undefined) return this.door.offer(message, (error) => done(error ?? null));
-    const bytes = payload.length + topic.length + MESSAGE_OVERHEAD;
-    inlet.take(bytes);
-    this.door.offer(message, (error) => {
-      inlet.release(bytes);
-      done(error ?? null);
-    });
+  }
+
+  /** Decides about one message to one subscriber; called for each, just before it is written. */
+  private authorizeForward(client: Client, packet: AedesPublishPacket): AedesPublishPacket | null {
+    const { topic, payload } = packet;
+    if (packet.retain) {
+      // From the store, upon a subscription: aedes waits with the next one until the socket takes it, whatever its QoS.
+      packet.qos = Math.min(packet.qos, grantedQos(subscriptionsOf(client), topic)) as 0 | 1 | 2;
+      return packet;
+    }
+    const connection = this.connections.get(client.conn);
+    if (connection === undefined || connection.outlet.hasRoom(payload.length + topic.length)) return packet;
+    if (packet.qos === 0 || grantedQos(subscriptionsOf(client), topic) === 0) {
+      this.dropped++;
+      this.complaints.say(
+        'dropped',
+        `mqtt: client ${quoted(client.id)} does not read what it subscribed to: QoS 0 is dropped`,
+      );
+    } else connection.socket.destroy(new TideError('unread', `it left ${connection.outlet.unsent} bytes unread`));
+    return null;
   }
 
   private failed(client: Client | null, error: Error): void {
-    if (!(error instanceof TideError)) return;
+    // What aedes cuts after its drain timeout is a subscriber that does not read, too.
+    if (!(error instanceof TideError) && error.message !== 'drain timeout') return;
     this.cut++;
-    const who = client?.id ?? 'a client';
-    this.complaints.say(error.code, `mqtt: closed the connection of ${who}, so that it sends again: ${error.message}`);
+    const who = client?.id ? quoted(client.id) : 'a client';
+    const unread = !(error instanceof TideError) || error.code === 'unread';
+    const why = unread ? ', which does not read' : ', so that it sends again';
+    this.complaints.say(
+      unread ? 'unread' : error.code,
+      `mqtt: closed the connection of ${who}${why}: ${error.message}`,
+    );
   }
 }
 
 /** What a message costs in memory beside its topic and payload, roughly. Bytes. */
 const MESSAGE_OVERHEAD = 256;
+/** As that of a door. */
+const COMMIT_TIMEOUT_MS = 15_000;

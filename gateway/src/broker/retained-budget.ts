@@ -1,13 +1,18 @@
-/** Retained messages lie in memory: how many topics and bytes a broker keeps of them. */
+/** Retained messages lie in memory beside their place in the vault: how many topics and bytes a broker keeps of them. */
 export class RetainedBudget {
   private readonly maxTopics: number;
   private readonly maxBytes: number;
   private readonly sizes = new Map<string, number>();
-  private bytes = 0;
+  /** Topics and payloads of all that is kept. */
+  bytes = 0;
 
   constructor(maxTopics = 20_000, maxBytes = 16 << 20) {
     this.maxTopics = maxTopics;
     this.maxBytes = maxBytes;
+  }
+
+  get topics(): number {
+    return this.sizes.size;
   }
 
   get limits(): string {

@@ -8,7 +8,8 @@ import { DurableDoor } from '@tidegate/nodes/ingest';
 import { systemClock } from '@tidegate/nodes/node';
 import { openVault, type Vault } from '@tidegate/nodes/vault';
 import Database from 'better-sqlite3';
-import { Broker, type BrokerOptions } from '../../../gateway/src/broker/mqtt-broker.ts';
+import type { BrokerOptions } from '../../../gateway/src/broker/broker-options.ts';
+import { Broker } from '../../../gateway/src/broker/mqtt-broker.ts';
 import { hashPassword } from '../../../gateway/src/login/password.ts';
 import { temporaryDirectory } from '../../support/gateway.ts';
 import { RawClient } from '../../support/mqtt-client.ts';
@@ -186,7 +187,7 @@ describe("the gateway's broker", function () {
     client.publish('site/a', '1');
     await client.closed;
     assert.equal(client.acknowledged.size, 0);
-    assert.match(log.join('\n'), /closed the connection of slow, so that it sends again/);
+    assert.match(log.join('\n'), /closed the connection of "slow", so that it sends again/);
     database.exec('ROLLBACK');
     database.close();
   });

@@ -5,8 +5,11 @@ import { PendingReceipts, ReceiptSet, ReceiptWindow } from '../../../nodes/src/i
 
 type Halves = [client: number, message: number];
 /** Few different ones, so that they repeat; among them the one that looks like an empty place. */
-const halves = fc.tuple(fc.constantFrom(0, 1, 0xffff_ffff, 12_345), fc.constantFrom(0, 1, 65_536, 0xffff_ffff, 77));
-const anyHalves = fc.tuple(fc.nat(0xffff_ffff), fc.nat(0xffff_ffff));
+const halves: fc.Arbitrary<Halves> = fc.tuple(
+  fc.constantFrom(0, 1, 0xffff_ffff, 12_345),
+  fc.constantFrom(0, 1, 65_536, 0xffff_ffff, 77),
+);
+const anyHalves: fc.Arbitrary<Halves> = fc.tuple(fc.nat(0xffff_ffff), fc.nat(0xffff_ffff));
 const key = ([client, message]: Halves): bigint => (BigInt(client) << 32n) | BigInt(message);
 
 describe('receipts', () => {
