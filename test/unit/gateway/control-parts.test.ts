@@ -58,7 +58,13 @@ describe('control socket', () => {
       },
       query: (request) => {
         calls.push(request);
-        return { pages: pages([{ value: 1 }], Array(700).fill({ value: 2 })), outcome };
+        return {
+          pages: pages(
+            [{ value: 1 }],
+            Array.from({ length: 700 }, () => ({ value: 2 })),
+          ),
+          outcome,
+        };
       },
     };
     const answer = await answerControl(gateway, 'POST', '/query', { series: ['a/#'], from: null, to: 5, limit: 3 });

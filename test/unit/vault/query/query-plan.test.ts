@@ -51,13 +51,13 @@ async function* pages(...lists: number[][]) {
   yield* lists;
 }
 
-describe('rows in batches', () => {
-  async function batchesOf(size: number, ...lists: number[][]) {
-    const all = [];
-    for await (const { rows, index, last } of inBatches(pages(...lists), size)) all.push([rows, index, last]);
-    return all;
-  }
+async function batchesOf(size: number, ...lists: number[][]) {
+  const all = [];
+  for await (const { rows, index, last } of inBatches(pages(...lists), size)) all.push([rows, index, last]);
+  return all;
+}
 
+describe('rows in batches', () => {
   it('have one size, and the last says that it is', async () => {
     assert.deepEqual(await batchesOf(2, [1], [2, 3, 4, 5], [], [6]), [
       [[1, 2], 0, false],
