@@ -99,6 +99,9 @@ describe('tide-vault', () => {
     await helper.unload();
     const slow = await load({ ...ownKey(), commitDelayMs: '60000' });
     await assert.rejects(slow.open(), { message: /commit delay is "60000"; allowed are 0 to 10000/ });
+    await helper.unload();
+    const tight = await load({ ...ownKey(), quotaMegabytes: '2' });
+    await assert.rejects(tight.open(), { message: /quota is 2000000; allowed are whole numbers from 67108864/ });
   });
 
   it('opens after a failure that was put right', async () => {
@@ -159,6 +162,10 @@ describe('tide-vault', () => {
     for (const good of ['', undefined, 0, '250', 10_000]) assert.equal(verdict('commitDelayMs', good), true);
     for (const bad of [-1, '10001', 'soon'])
       assert.match(String(verdict('commitDelayMs', bad)), /error\.commitDelayMs/);
+    for (const good of ['', 68, '5000', '${ROOM}']) assert.equal(verdict('quotaMegabytes', good), true);
+    for (const bad of [1, 'much']) assert.match(String(verdict('quotaMegabytes', bad)), /error\.quotaMegabytes/);
+    for (const good of ['', 1, '365']) assert.equal(verdict('retentionDays', good), true);
+    for (const bad of [0, 1.5, 'long']) assert.match(String(verdict('retentionDays', bad)), /error\.retentionDays/);
   });
 
   describe('in a gateway', () => {

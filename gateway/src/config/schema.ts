@@ -39,8 +39,17 @@ export const gatewayConfig = z.strictObject({
       directory: filePath.default('vault'),
       key: keyReference,
       commitDelayMs: z.number().int().min(0).max(10_000).default(5).describe('0..10000 milliseconds'),
+      quotaBytes: z
+        .number()
+        .int()
+        .min(67_108_864)
+        .max(2 ** 50)
+        .optional()
+        .describe('67108864 bytes (64 MiB) or more'),
+      retentionDays: z.number().int().min(1).max(36_500).optional().describe('1..36500 days'),
+      ballastBytes: z.number().int().min(0).max(1_073_741_824).optional().describe('0..1073741824 bytes'),
     })
-    .describe('keys directory, key, commitDelayMs'),
+    .describe('keys directory, key, commitDelayMs, quotaBytes, retentionDays, ballastBytes'),
   mqtt: z
     .strictObject({
       host: host.default('127.0.0.1'),

@@ -13,3 +13,4 @@ export * from './gaps.ts';
 export { momentOf } from './query/moment.ts';
 export { FIELDS as QUERY_FIELDS, MAX_HELD_ROWS, type QueryRequest, requestOf } from './query/request.ts';
 export { type Outcome as QueryOutcome, readingPages, shaped } from './query/rows.ts';
+export type { BudgetOptions } from './budget/budget-options.ts';

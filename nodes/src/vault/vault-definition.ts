@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { TideError } from '../node/errors.ts';
+import { checkBudget, type BudgetOptions } from './budget/budget-options.ts';
 import type { KeyReference, VaultOptions } from './vault.ts';
 
 /** What the editor's form of tide-vault stores; everything may be empty. */
@@ -10,6 +11,10 @@ export interface VaultDefinition {
   /** Path, name of the variable, or name of the credential; never the key. */
   keyReference?: string;
   commitDelayMs?: string | number;
+  /** Room that the vault may take, MB (10^6 bytes); empty for its own choice. */
+  quotaMegabytes?: string | number;
+  /** Days that raw readings are kept; empty for as long as there is room. */
+  retentionDays?: string | number;
 }
 
 export const MAX_COMMIT_DELAY_MS = 10_000;
@@ -22,7 +27,23 @@ export function isTheGateways({ directory, keyReference }: VaultDefinition): boo
 /** The options of a vault: relative paths and the defaults (`tidegate`, `tidegate.key`) lie in Node-RED's user directory. */
 export function vaultOptionsOf(definition: VaultDefinition, userDir: string): VaultOptions {
   const directory = path.resolve(userDir, filled(definition.directory) ?? 'tidegate');
-  return { directory, key: keyOf(definition, userDir), commitDelayMs: delayOf(definition.commitDelayMs) };
+  return {
+    directory,
+    key: keyOf(definition, userDir),
+    commitDelayMs: delayOf(definition.commitDelayMs),
+    budget: budgetOf(definition),
+  };
+}
+
+function budgetOf({ quotaMegabytes, retentionDays }: VaultDefinition): BudgetOptions {
+  const megabytes = filled(String(quotaMegabytes ?? ''));
+  const days = filled(String(retentionDays ?? ''));
+  const budget: BudgetOptions = {
+    ...(megabytes !== undefined && { quotaBytes: Math.round(Number(megabytes) * 1e6) }),
+    ...(days !== undefined && { retentionDays: Number(days) }),
+  };
+  checkBudget(budget);
+  return budget;
 }
 
 function keyOf({ keyKind, keyReference }: VaultDefinition, userDir: string): KeyReference {

@@ -1,4 +1,6 @@
 import type { Reading, Rejection } from '../reading/reading.ts';
+import type { VaultKeys } from './keys/vault-keys.ts';
+import type { BudgetOptions } from './budget/budget-options.ts';
 import type { VaultCut } from './cut.ts';
 
 /**
@@ -15,6 +17,7 @@ export interface Vault {
   readonly checkpoints: Checkpoints;
   readonly outbox: Outbox;
   readonly documents: Documents;
+  readonly keys: VaultKeys;
 
   /** Applies all changes in one transaction, in order; results are in the order of the changes. */
   commit(changes: readonly Change[]): Promise<readonly ChangeResult[]>;
@@ -245,4 +248,6 @@ export interface VaultOptions {
   key: KeyReference;
   /** How long a commit waits for company when it is quiet, milliseconds. 0 commits at once. */
   commitDelayMs?: number;
+  /** How much room it may take, and for how long it keeps readings. */
+  budget?: BudgetOptions;
 }

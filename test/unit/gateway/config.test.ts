@@ -77,6 +77,18 @@ describe('gateway.yaml', () => {
     assert.deepEqual(options.key, { file: path.resolve('/srv/gateway/keys/vault.key') });
   });
 
+  it('passes the budget on, and leaves what is not set to the vault', () => {
+    const options = (vault: object): unknown =>
+      vaultOptionsOf('/srv/gateway', parseConfig(stringify({ ...good, vault: { ...good.vault, ...vault } }))).budget;
+    assert.deepEqual(options({}), {});
+    assert.deepEqual(options({ quotaBytes: 1e9, retentionDays: 30, ballastBytes: 0 }), {
+      quotaBytes: 1e9,
+      retentionDays: 30,
+      ballastBytes: 0,
+    });
+    assert.match(problems({ ...good, vault: { ...good.vault, quotaBytes: 5 } }).join(), /vault\.quotaBytes.*64 MiB/);
+  });
+
   it('is described in full in docs/configuration.md', () => {
     const text = readFileSync(path.join(root, 'docs/configuration.md'), 'utf8');
     const missing: string[] = [];
