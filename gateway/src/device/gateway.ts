@@ -142,7 +142,16 @@ export class Gateway implements Controlled {
     const { host, port, users } = config.mqtt;
     const broker = new Broker(
       door,
-      { host, port, ...(users === undefined ? {} : { users }), payloadBytes, clientBytes, clients, log },
+      {
+        host,
+        port,
+        ...(users === undefined ? {} : { users }),
+        payloadBytes,
+        clientBytes,
+        clients,
+        commitTimeoutMs,
+        log,
+      },
       this.clock,
     );
     await named(this.options.portNames.mqtt, () => broker.start());
