@@ -17,13 +17,17 @@ export class HandClock {
 /** Keys of months that are made when they are asked for, and can be destroyed. */
 export class MonthKeys {
   readonly current = BASE_KEY;
-  readonly gone = new Set<number>();
+  readonly destroyed = new Set<number>();
   readonly given = new Set<number>();
   private readonly root = randomBytes(32);
 
   recordKey(id: number): Uint8Array | undefined {
-    if (this.gone.has(id)) return undefined;
+    if (this.destroyed.has(id)) return undefined;
     return createHash('sha256').update(this.root).update(`${id}`).digest();
+  }
+
+  gone(id: number): string | undefined {
+    return this.destroyed.has(id) ? 'was destroyed' : undefined;
   }
 
   keyFor(time: number): number {

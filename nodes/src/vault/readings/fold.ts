@@ -28,8 +28,6 @@ export interface SegmentSeals {
   sealer: Sealer;
   /** Number of the data key for readings of the month (UTC) of a time; the key is durable before this returns. */
   keyFor(time: number, series: number): number;
-  /** Epoch milliseconds at which a data key was destroyed; undefined for one that was not. */
-  shreddedAt?(keyId: number): number | undefined;
   clock: Clock;
 }
 

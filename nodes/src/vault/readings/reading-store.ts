@@ -226,8 +226,8 @@ export class ReadingStore {
   }
 
   /**
-   * After data keys were destroyed, and at each start for all that ever were (unless the seals know them): their
-   * chunks count as shredded. Segments of nothing else are removed; entries of the others change.
+   * After data keys were destroyed: segments of nothing else are removed, entries of the others change. Chunks that the
+   * sealer calls `shredded` count as such anyway; those of the keys named here are not even read.
    */
   dropMonths(ids: ReadonlySet<number>): { removed: number[]; changed: SegmentEntry[] } {
     for (const id of ids) this.shredded.add(id);
@@ -261,8 +261,7 @@ export class ReadingStore {
     this.cache.close();
   }
 
-  private readonly isShredded = (key: number): boolean =>
-    this.shredded.has(key) || this.seals.shreddedAt?.(key) !== undefined;
+  private readonly isShredded = (key: number): boolean => this.shredded.has(key);
 }
 
 function seriesIn(from: readonly OpenChunks[]): number {

@@ -20,6 +20,7 @@ import {
   encodeTrailer,
   footerPlace,
   headPlace,
+  keyOf,
   tagOf,
   type ChunkHead,
   type ChunkIndex,
@@ -97,11 +98,14 @@ export class SegmentFile {
     return [low, end];
   }
 
-  /** Throws TideError `damaged-record` when the chunk is not as it was written. */
+  /** Throws TideErrors: `damaged-record` when the chunk is not as it was written, `shredded` when its key was destroyed. */
   chunk(at: number): ReadingColumns {
     const { index, head } = this;
     const series = index.series[at];
     const sealed = this.file.read(index.offsets[at] + CHUNK_HEAD_BYTES, index.lengths[at]);
+    // A flipped bit in the number of the key must not pass for a key that was destroyed.
+    if (sealed.length < SEAL_BYTES || keyOf(sealed) !== index.keys[at])
+      throw new TideError('damaged-record', `a chunk of series ${series}: it does not name the key of its index`);
     const plain = this.sealer.open('chunk', chunkPlace(head.number, head.fileId, this.headOf(at)), sealed);
     try {
       const columns = decodeChunk(plain, series);

@@ -77,7 +77,7 @@ export const NO_TAG: Uint8Array = new Uint8Array(TAG);
 export const tagOf = (sealed: Uint8Array): Uint8Array => Uint8Array.from(sealed.subarray(sealed.length - TAG));
 
 /** Data key that a sealed record names. */
-export const keyOf = (sealed: Uint8Array): number => Buffer.from(sealed).readUInt32LE(1);
+export const keyOf = (sealed: Uint8Array): number => Buffer.from(sealed.buffer, sealed.byteOffset, 5).readUInt32LE(1);
 
 export function encodeHead(head: SegmentHead): Buffer {
   const out = Buffer.alloc(CLEAR_HEAD);

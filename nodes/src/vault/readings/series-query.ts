@@ -143,6 +143,10 @@ export class PageQuery {
   /** A segment or chunk that cannot be read is passed over; everything else is a failure of this program. */
   private note(entry: SegmentEntry, thrown: unknown): void {
     if (!(thrown instanceof TideError)) throw thrown;
+    if (thrown.code === 'shredded') {
+      this.source.counts.shredded++;
+      return;
+    }
     this.source.counts.damaged++;
     this.source.broken(entry, thrown);
   }

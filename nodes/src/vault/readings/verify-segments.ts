@@ -68,7 +68,7 @@ function* chunks(file: SegmentFile, isShredded: (key: number) => boolean): Gener
         file.chunk(at);
       } catch (thrown) {
         if (!(thrown instanceof TideError)) throw thrown;
-        yield finding(`${index.counts[at]} readings are lost: ${reasonOf(thrown)}`);
+        if (thrown.code !== 'shredded') yield finding(`${index.counts[at]} readings are lost: ${reasonOf(thrown)}`);
       }
     }
     yield undefined;
