@@ -1,3 +1,4 @@
+import type { KeyCalls } from './keys/vault-keys.ts';
 import type { BatchChunk } from './batch-codec.ts';
 import type { CutReport, InventoryKind, InventoryPage } from './inventory.ts';
 import type { Block, QueuedAlert, Range, SeriesEntry, StreamBacklog } from './vault.ts';
@@ -6,7 +7,7 @@ import type { Block, QueuedAlert, Range, SeriesEntry, StreamBacklog } from './va
  * What the vault asks of the engine that keeps the records: plain data in, plain data out, so that it may live in
  * another thread. Calls are answered one after the other; at most one `write` is under way at a time.
  */
-export interface EngineCalls {
+export interface EngineCalls extends KeyCalls {
   open(): OpenReport;
   /** One transaction, synced. A conflict rejects its item alone; any other failure rejects the whole group. */
   write(group: WriteGroup): WriteResult;

@@ -5,6 +5,8 @@ export type { SourcedReadings, VaultCut } from './cut.ts';
 export type * from './inventory.ts';
 export { createKeyFile, describeKey, readKey } from './keys/file-key.ts';
 export { checkNode, openVault } from './file-vault.ts';
+export type { KeyStatus } from './keys/key-status.ts';
+export type { ShredReport, VaultKeys } from './keys/vault-keys.ts';
 export { openLocalVault } from './engine/sqlite-local.ts';
 export { QUARANTINE_LIMIT, RECEIPT_WINDOW } from './vault.ts';
 export type { Finding } from './disk.ts';

@@ -7,6 +7,7 @@ import { decodeCbor, encodeCbor } from './cbor.ts';
 import { VaultCut } from './cut.ts';
 import { encodeChange, sizeOf } from './change-codec.ts';
 import type { AppendItem, EngineChannel, ItemResult, OpenReport, WriteItem } from './engine.ts';
+import type { VaultKeys } from './keys/vault-keys.ts';
 import { GroupCommit } from './group-commit.ts';
 import { Latencies } from './latencies.ts';
 import { MemoryCatalogue } from './series-catalogue.ts';
@@ -59,6 +60,7 @@ export class VaultClient implements Vault {
   readonly checkpoints: Checkpoints;
   readonly outbox: Outbox;
   readonly documents: Documents;
+  readonly keys: VaultKeys;
   private readonly channel: EngineChannel;
   private readonly clock: Clock;
   private readonly commits: GroupCommit<WriteItem, ItemResult>;
@@ -91,6 +93,7 @@ export class VaultClient implements Vault {
       peek: (stream, order, skip, maxBytes) => channel.call('peek', [stream, order, skip, maxBytes]),
       alerts: (limit, skip) => channel.call('alerts', [limit, skip]),
     };
+    this.keys = this.keysView();
     this.documents = {
       get: async (namespace, key) => {
         const value = await channel.call('document', [namespace, key]);
@@ -98,6 +101,18 @@ export class VaultClient implements Vault {
       },
       list: async (namespace) =>
         (await channel.call('documents', [namespace])).map(({ key, value }) => ({ key, value: decodeCbor(value) })),
+    };
+  }
+
+  private keysView(): VaultKeys {
+    const { channel } = this;
+    return {
+      status: () => channel.call('keyStatus', []),
+      prepareRotation: (to) => channel.call('prepareRotation', [to]),
+      confirmRotation: (to) => channel.call('confirmRotation', [to]),
+      cancelRotation: () => channel.call('cancelRotation', []),
+      shred: (before) => channel.call('shred', [before]),
+      derived: (purpose) => channel.call('derivedSecret', [purpose]),
     };
   }
 

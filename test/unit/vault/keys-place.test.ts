@@ -15,11 +15,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { checkPlace, PLACE_FILE, type PlaceCheck, probePlace } from '../../../nodes/src/vault/keys/file-place.ts';
 import { createKeys } from '../../../nodes/src/vault/keys/keys.ts';
-import { comparePlaces, placeOf, type PlaceProbe } from '../../../nodes/src/vault/keys/place.ts';
+import { comparePlaces, placeOf, type PlaceProbe, type Told } from '../../../nodes/src/vault/keys/place.ts';
 import { Sealer } from '../../../nodes/src/vault/keys/sealed.ts';
 
 const { ring } = createKeys(randomBytes(32).toString('hex'));
 const sealer = new Sealer(ring, randomBytes(16));
+const hash = (...parts: readonly string[]): Buffer => ring.nameHash(...parts);
 const check = (directory: string): PlaceCheck => checkPlace(directory, ring, sealer);
 
 describe('the place of a vault', () => {
@@ -105,9 +106,9 @@ describe('the place of a vault', () => {
 
   it('is written sealed, and hashed under a key of the vault', () => {
     const probe = probePlace(home, path.join(home, PLACE_FILE));
-    const values = Object.values(probe).flatMap((told) => Object.values(told));
+    const values = Object.values(probe).flatMap((told: Told) => Object.values(told));
     assert.ok(values.length >= 3, JSON.stringify(probe));
-    const place = JSON.stringify(placeOf(probe, (...parts) => ring.nameHash(...parts)));
+    const place = JSON.stringify(placeOf(probe, hash));
     const stored = readFileSync(path.join(home, PLACE_FILE), 'latin1');
     for (const value of values)
       assert.ok(!stored.includes(value) && !place.includes(`"${value}"`), `${value} can be read`);
@@ -149,7 +150,6 @@ describe('the place of a vault', () => {
 });
 
 describe('two places', () => {
-  const hash = (...parts: readonly string[]): Buffer => ring.nameHash(...parts);
   const device: PlaceProbe = {
     directory: { inode: '100' },
     file: { inode: '101' },

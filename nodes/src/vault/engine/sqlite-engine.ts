@@ -11,8 +11,14 @@ import type {
   WriteResult,
 } from '../engine.ts';
 import type { CutReport, InventoryKind, InventoryPage } from '../inventory.ts';
+import { systemClock } from '../../node/clock.ts';
+import { FileDisk } from '../file-disk.ts';
+import { EngineKeys } from '../keys/file-engine-keys.ts';
 import { readHeader } from '../keys/file-header.ts';
+import { KeyStore } from '../keys/file-key-store.ts';
 import { readKey } from '../keys/file-key.ts';
+import type { KeyStatus } from '../keys/key-status.ts';
+import type { ShredReport } from '../keys/vault-keys.ts';
 import { unlock, type KeyRing } from '../keys/keys.ts';
 import { Sealer } from '../keys/sealed.ts';
 import { applyItem, type Stores } from '../catalogue/sqlite-apply.ts';
@@ -26,7 +32,7 @@ import { SqliteJournal } from '../sqlite-journal.ts';
 import { SqliteOutbox } from '../catalogue/sqlite-outbox.ts';
 import { Owner } from '../catalogue/sqlite-owner.ts';
 import { markDamaged, openFiles } from '../catalogue/sqlite-recovery.ts';
-import { DATABASE_FILE, engineError } from '../catalogue/sqlite-schema.ts';
+import { DATABASE_FILE, engineError, metaOf, type Sqlite } from '../catalogue/sqlite-schema.ts';
 import { SqliteSeries } from '../catalogue/sqlite-series.ts';
 import type { Block, KeyReference, QueuedAlert, Range, StreamBacklog } from '../vault.ts';
 
@@ -37,6 +43,7 @@ interface Open extends Store, Stores {
   readonly incarnation: string;
   readonly problems: string[];
   readonly series: SqliteSeries;
+  readonly keyStore: KeyStore;
 }
 
 /** The vault's records in SQLite, every body sealed. Synchronous: it runs in the writer's thread. */
@@ -185,6 +192,30 @@ export class SqliteEngine implements EngineCalls {
     return this.lastStats;
   }
 
+  keyStatus(): KeyStatus {
+    return this.keyCalls().keyStatus();
+  }
+
+  prepareRotation(to: KeyReference): 'prepared' | 'done' {
+    return this.keyCalls().prepareRotation(to);
+  }
+
+  confirmRotation(to: KeyReference): void {
+    this.keyCalls().confirmRotation(to);
+  }
+
+  cancelRotation(): void {
+    this.keyCalls().cancelRotation();
+  }
+
+  shred(before: string): ShredReport {
+    throw new TideError('bad-option', `nothing before ${before} can be shredded: all records lie under one key`);
+  }
+
+  derivedSecret(purpose: string): string {
+    return this.keyCalls().derivedSecret(purpose);
+  }
+
   close(): void {
     const { state } = this;
     if (state === undefined) return;
@@ -212,6 +243,17 @@ export class SqliteEngine implements EngineCalls {
     }
   }
 
+  private keyCalls(): EngineKeys {
+    const { keyStore, directory, db } = this.require();
+    return new EngineKeys({
+      store: keyStore,
+      directory,
+      reference: this.key,
+      keepCopy: (text) => keepHeader(db, text),
+      shredData: ({ before }) => this.shred(before),
+    });
+  }
+
   private require(): Open {
     if (this.state === undefined) throw new TideError('closed', `vault ${this.directory} is closed`);
     return this.state;
@@ -236,8 +278,12 @@ function openStores(directory: string, secret: string, unlocked: KeyRing | undef
     const documents = new SqliteDocuments(store);
     if (rescued.length > 0)
       db.transaction(() => rescued.forEach(({ namespace, key, value }) => documents.put(namespace, key, value)))();
+    const keyStore = KeyStore.open({ disk: new FileDisk(directory), clock: systemClock, secret })!;
+    keyStore.settle(secret);
+    if (keyStore.reconcile(metaOf(db, 'keys')?.toString('utf8'), secret)) keepHeader(db, keyStore.text);
     return {
       ...store,
+      keyStore,
       directory,
       owner,
       incarnation: incarnation.toString('hex'),
@@ -254,6 +300,11 @@ function openStores(directory: string, secret: string, unlocked: KeyRing | undef
     db.close();
     throw error;
   }
+}
+
+/** The copy that helps when the header's file is damaged, or an older one was put back. */
+function keepHeader(db: Sqlite, text: string): void {
+  db.prepare("REPLACE INTO meta (name, value) VALUES ('keys', ?)").run(Buffer.from(text));
 }
 
 /** Undefined when there is no header yet, or none that can be read: that is decided once the vault is claimed. */

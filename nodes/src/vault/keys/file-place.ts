@@ -107,10 +107,11 @@ function identityOf(device: string, depth: number): Told {
     // No device below it, and none that says who it is.
     return {};
   }
-  const found = below.flatMap((name, i) =>
-    Object.entries(identityOf(`${device}/slaves/${name}`, depth - 1)).map(([by, value]) => [`${i} ${by}`, value]),
-  );
-  return Object.fromEntries(found) as Told;
+  const found: Record<string, string> = {};
+  for (const [i, name] of below.entries())
+    for (const [by, value] of Object.entries(identityOf(`${device}/slaves/${name}`, depth - 1)))
+      found[`${i} ${by}`] = value;
+  return found;
 }
 
 /** What some files say. One that is not there or may not be read says nothing; of two for one name the first counts. */

@@ -105,7 +105,7 @@ export class KeyBook {
   forget(): void {
     this.open.root.fill(0);
     for (const key of this.open.dataKeys.values()) key.fill(0);
-    this.ring.replace(new Map(), this.header.journal, this.shredded);
+    this.ring.forget();
   }
 
   private indexMonths(): void {

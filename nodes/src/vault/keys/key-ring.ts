@@ -9,11 +9,13 @@ export class KeyRing implements RecordKeys {
   private journalId = 0;
   private readonly records = new Map<number, Uint8Array>();
   private readonly names: Uint8Array;
+  private readonly purposes: Uint8Array;
   private destroyed: ReadonlyMap<number, number> = new Map();
 
   constructor(dataKeys: ReadonlyMap<number, Uint8Array>, journal: number, shredded: ReadonlyMap<number, number>) {
     // Names are found again by their hash, so its key stays the same whatever other keys come and go.
     this.names = derive(dataKeys.get(BASE_KEY)!, 'tidegate vault names');
+    this.purposes = derive(dataKeys.get(BASE_KEY)!, 'tidegate vault purposes');
     this.replace(dataKeys, journal, shredded);
   }
 
@@ -37,6 +39,17 @@ export class KeyRing implements RecordKeys {
     const mac = createHmac('sha256', this.names);
     for (const part of parts) mac.update(`${Buffer.byteLength(part)}:`).update(part);
     return mac.digest().subarray(0, 16);
+  }
+
+  /** 32 bytes for a purpose outside the vault, the same for the life of the store. */
+  secretFor(purpose: string): Buffer {
+    return Buffer.from(hkdfSync('sha256', this.purposes, new Uint8Array(0), purpose, 32));
+  }
+
+  /** Overwrites all keys in memory; nothing opens any more. */
+  forget(): void {
+    for (const key of [...this.records.values(), this.names, this.purposes]) key.fill(0);
+    this.records.clear();
   }
 
   /** For the store of the keys alone: the data keys there are from now on. What is gone is overwritten in memory. */
