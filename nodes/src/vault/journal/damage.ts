@@ -11,8 +11,17 @@ export interface End {
   position?: number;
 }
 
-/** What a look through a file shows to be missing, moved, doubled or mended. `to`: absent for the newest file. */
-export function* damageOf(file: JournalFile, found: Scan, to: End | undefined, sealer: Sealer): Generator<Finding> {
+/**
+ * What a look through a file shows to be missing, moved, doubled or mended. `to`: absent for the newest file; `unsure`:
+ * number of a record whose write may have been cut short.
+ */
+export function* damageOf(
+  file: JournalFile,
+  found: Scan,
+  to: End | undefined,
+  sealer: Sealer,
+  unsure?: number,
+): Generator<Finding> {
   let { first: number, position } = file.said;
   let page = 1;
   for (const one of found.records) {
@@ -21,7 +30,7 @@ export function* damageOf(file: JournalFile, found: Scan, to: End | undefined, s
     if (head.number > number)
       yield missing(file, sealer, { page, until: at }, [number, head.number], [position, head.first]);
     if (at !== head.page) yield moved(file, one);
-    else if (one.fromCopy) yield mended(file, head);
+    else if (one.fromCopy) yield mended(file, head, head.number === unsure);
     if (at === head.page) page = at + head.pages;
     number = head.number + 1;
     position = head.first + head.count;
@@ -79,10 +88,10 @@ function moved(file: JournalFile, { head, at }: Sighting): Finding {
   };
 }
 
-function mended(file: JournalFile, head: PlacedHead): Finding {
+function mended(file: JournalFile, head: PlacedHead, torn: boolean): Finding {
   return {
     place: `${file.name}, page ${head.page}, record ${head.number}`,
-    kind: 'altered',
-    text: `the head of record ${head.number} of the journal is damaged; the copy at its end is used, its other parts are as they were`,
+    kind: torn ? 'torn' : 'altered',
+    text: `the head of record ${head.number} of the journal is ${torn ? 'missing' : 'damaged'}; the copy at its end is used, its other parts are as they were`,
   };
 }

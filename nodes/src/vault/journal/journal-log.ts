@@ -5,7 +5,15 @@ import { damageOf, type End } from './damage.ts';
 import { sealFirstPage } from './first-page.ts';
 import { JournalFile } from './journal-file.ts';
 import { PAGE } from './pages.ts';
-import { openBoxes, pagesOf, sealRecord, type NewRecord, type OpenedRecord, type RecordHead } from './record.ts';
+import {
+  mendRecord,
+  openBoxes,
+  pagesOf,
+  sealRecord,
+  type NewRecord,
+  type OpenedRecord,
+  type RecordHead,
+} from './record.ts';
 import { Room } from './room.ts';
 import type { Scan, Sighting } from './scan.ts';
 import { NO_TAG, takeStock } from './stock.ts';
@@ -34,13 +42,13 @@ export class JournalLog {
   private readonly keyId: () => number;
   private readonly room: Room;
   private readonly onFinding: (finding: Finding) => void;
-  /** In order of sequence; the newest stays whatever is released, so that numbers go on. */
+  /** In order of sequence. */
   private readonly files: JournalFile[];
   /** The newest file, when it takes more records. */
   private current: JournalFile | undefined;
   private newest = 0;
   private tag = NO_TAG;
-  /** What is wrong with the names and first pages of files. */
+  /** What was wrong with the names and first pages of files. */
   private readonly misplaced: Finding[];
 
   private constructor(disk: Disk, sealer: Sealer, keyId: () => number, options: JournalOptions) {
@@ -136,7 +144,8 @@ export class JournalLog {
 
   /** Records below are not needed any more: whole files are kept for new records, or removed. */
   release(before: number): void {
-    while (this.files.length > 1 && this.files[1].said.first <= before) {
+    // The file of the newest record stays: its number is what the next one follows.
+    while (this.files.length > 1 && this.files[1].said.first <= Math.min(before, this.newest)) {
       const [file] = this.files;
       this.room.take(file);
       this.files.shift();
@@ -163,7 +172,9 @@ export class JournalLog {
 
   /** Reads all that is held. Appending and releasing go on meanwhile. */
   *verify(): Generator<Finding> {
-    yield* this.misplaced;
+    // A damaged first page is met again when its file is read.
+    for (const finding of this.misplaced)
+      if (finding.kind === 'duplicated' || finding.kind === 'reordered') yield finding;
     yield* verifyFiles(this.files, () => this.newest, this.sealer);
   }
 
@@ -227,13 +238,14 @@ export class JournalLog {
     if (file !== undefined) {
       const found = file.scan(this.sealer);
       const torn = this.dropTorn(file, found, acknowledged, findings);
-      findings.push(...damageOf(file, found, undefined, this.sealer));
-      file.index(found, Infinity);
-      const newest = found.records.at(-1);
-      this.newest = newest?.head.number ?? file.said.first - 1;
-      this.tag = newest?.head.tag ?? file.said.previous;
-      const orderly = found.doubles.length === 0 && found.records.every(({ head, at }) => head.page === at);
-      if (!torn && orderly && newest !== undefined) this.settle(file, newest, newest.head.number <= acknowledged);
+      if (torn && file.inferred && found.records.length === 0) {
+        // Neither its first page nor its first record arrived: the file before is the newest.
+        this.newest = file.said.first - 1;
+        this.room.take(this.files.pop()!);
+        this.begin(acknowledged, findings);
+        return;
+      }
+      this.goOn(file, found, torn, acknowledged, findings);
     }
     this.findHoles(findings);
     if (this.newest >= acknowledged) return;
@@ -243,6 +255,20 @@ export class JournalLog {
       text: `records ${this.newest + 1} to ${acknowledged} of the journal were acknowledged and are not there: they were removed, or an older copy was put back`,
     });
     this.startAt(acknowledged + 1);
+  }
+
+  /** Goes on behind the newest record of the newest file, in it if that is as it should be. */
+  private goOn(file: JournalFile, found: Scan, torn: boolean, acknowledged: number, findings: Finding[]): void {
+    const newest = found.records.at(-1);
+    const isDurable = newest !== undefined && newest.head.number <= acknowledged;
+    const unsure = isDurable ? undefined : newest?.head.number;
+    findings.push(...damageOf(file, found, undefined, this.sealer, unsure));
+    file.index(found, Infinity);
+    const last = newest?.head.number ?? file.said.first - 1;
+    const orderly = found.doubles.length === 0 && found.records.every(({ head, at }) => head.page === at);
+    this.tag = newest?.head.tag ?? file.said.previous;
+    if (!torn && orderly && newest !== undefined && last >= this.newest) this.settle(file, newest, isDurable);
+    this.newest = Math.max(this.newest, last);
   }
 
   /** An unfinished record at the end was never acknowledged: it does not count, and nothing is written behind it. */
@@ -264,9 +290,10 @@ export class JournalLog {
 
   /**
    * After a failed sync the newest record may be readable and still not be on the disk, and a second sync would say
-   * nothing of it: its pages are written again, the same bytes to the same places, before anybody relies on it.
+   * nothing of it: its pages are written again, the same bytes to the same places, before anybody relies on it. A head or its
+   * copy that did not arrive is put there from the other.
    */
-  private settle(file: JournalFile, { head, at }: Sighting, isDurable: boolean): void {
+  private settle(file: JournalFile, { head, at, fromCopy }: Sighting, isDurable: boolean): void {
     const record = file.read(head.number, this.sealer);
     try {
       if (file.inferred) {
@@ -275,8 +302,10 @@ export class JournalLog {
         file.file.write(0, page);
       }
       if (!isDurable) {
-        const from = at === 1 ? 0 : at;
-        file.file.write(from * PAGE, file.file.read(from * PAGE, (at + head.pages - from) * PAGE));
+        const lead = at === 1 ? 1 : 0;
+        const pages = Buffer.from(file.file.read((at - lead) * PAGE, (lead + head.pages) * PAGE));
+        mendRecord(pages.subarray(lead * PAGE), head, fromCopy);
+        file.file.write((at - lead) * PAGE, pages);
       }
       if (file.inferred || !isDurable) file.file.sync();
       this.current = file;

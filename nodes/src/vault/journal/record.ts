@@ -127,11 +127,7 @@ export function sealRecord(out: Buffer, record: NewRecord, place: RecordPlace, s
     out.set(sealed, at);
     at += sealed.length;
   }
-  const copy = out.length - TAIL - length;
-  out.fill(0, at, copy);
-  out.copy(out, copy, 0, length);
-  out.writeUInt32LE(length, out.length - TAIL);
-  out.set(TAIL_MAGIC, out.length - 8);
+  finish(out, length, at);
   return tag;
 }
 
@@ -190,6 +186,23 @@ export function openBoxes(head: PlacedHead, bytes: Uint8Array, sealer: Sealer): 
       throw error;
     }
   });
+}
+
+/** Puts all that is neither box nor whole head back as it was written; `fromCopy`: the copy is the head that is whole. */
+export function mendRecord(record: Buffer, head: PlacedHead, fromCopy: boolean): void {
+  const copy = record.length - TAIL - head.length;
+  if (fromCopy) record.copy(record, 0, copy, copy + head.length);
+  const end = head.boxLengths.reduce((sum, length) => sum + length, head.length);
+  finish(record, head.length, end);
+}
+
+/** Zeros from `end` on, the copy of the head, and the tail. */
+function finish(record: Buffer, length: number, end: number): void {
+  const copy = record.length - TAIL - length;
+  record.fill(0, end, copy);
+  record.copy(record, copy, 0, length);
+  record.writeUInt32LE(length, record.length - TAIL);
+  record.set(TAIL_MAGIC, record.length - 8);
 }
 
 /** Whether all that is neither head nor box is as it was written: the zeros and the copy of the head. */

@@ -8,6 +8,13 @@ import { nameOf, type Spare, type Stock } from './stock.ts';
 const STEP = 512 * 1024;
 const ZEROS = new Uint8Array(STEP);
 
+interface Next {
+  sequence: number;
+  file: DiskFile;
+  /** Bytes that are there for sure, and the name with them. */
+  ready: number;
+}
+
 /**
  * Files for records to come. They are preallocated with zeros: an extent that is only reserved would cost a write of
  * the file system's own at each commit. A file whose records are not needed any more is given a new name and used again
@@ -20,7 +27,7 @@ export class Room {
   private readonly fileBytes: number;
   private readonly spare: number;
   /** The file for the next sequence; it may still be shorter than it has to be. */
-  private next: { sequence: number; file: DiskFile } | undefined;
+  private next: Next | undefined;
   /** Oldest first, still under their old names. */
   private readonly free: Spare[];
   private sequence: number;
@@ -43,8 +50,8 @@ export class Room {
   get(bytes: number): { sequence: number; file: DiskFile } {
     const size = Math.max(bytes, this.fileBytes);
     try {
-      let next = (this.next ??= this.begin());
-      while (next.file.size < size) next = this.grow(next, size);
+      const next = (this.next ??= this.begin());
+      while (next.ready < size) this.grow(next, size);
       this.next = undefined;
       this.problem = undefined;
       return next;
@@ -56,7 +63,7 @@ export class Room {
 
   /** One step; true when it did something. A failure is kept: nothing more is tried until room is asked for or given back. */
   prepare(): boolean {
-    if (this.problem !== undefined || (this.next !== undefined && this.next.file.size >= this.fileBytes)) return false;
+    if (this.problem !== undefined || (this.next !== undefined && this.next.ready >= this.fileBytes)) return false;
     try {
       if (this.next === undefined) this.next = this.begin();
       else this.grow(this.next, this.fileBytes);
@@ -91,14 +98,14 @@ export class Room {
     this.next?.file.close();
   }
 
-  private begin(): { sequence: number; file: DiskFile } {
+  private begin(): Next {
     const sequence = this.sequence;
     const name = nameOf(sequence);
     const old = this.free.at(0);
     if (old === undefined) {
       const file = this.disk.create(name);
       this.sequence++;
-      return { sequence, file };
+      return { sequence, file, ready: 0 };
     }
     if (old.name !== name) this.disk.rename(old.name, name);
     old.name = name;
@@ -106,17 +113,17 @@ export class Room {
     const file = this.disk.open(name);
     this.free.shift();
     this.sequence++;
-    return { sequence, file };
+    return { sequence, file, ready: file.size - (file.size % PAGE) };
   }
 
-  private grow(next: { sequence: number; file: DiskFile }, size: number): { sequence: number; file: DiskFile } {
+  private grow(next: Next, size: number): void {
     const { file } = next;
-    const from = file.size - (file.size % PAGE);
-    file.write(from, ZEROS.subarray(0, Math.min(STEP, size - from)));
+    const step = Math.min(STEP, size - next.ready);
+    file.write(next.ready, ZEROS.subarray(0, step));
     file.sync();
     // The name is durable before the first record is: a record in a file without a name would be lost.
     this.disk.sync();
-    return next;
+    next.ready += step;
   }
 
   private fail(error: unknown): void {
@@ -124,7 +131,7 @@ export class Room {
     this.problem = error;
     const { next } = this;
     // One that is long enough for most records is kept when the room for an unusual one is missing.
-    if (next === undefined || (error.code === 'disk-full' && next.file.size >= this.fileBytes)) return;
+    if (next === undefined || (error.code === 'disk-full' && next.ready >= this.fileBytes)) return;
     this.next = undefined;
     next.file.close();
     // A file that could not be filled only takes room that others need.

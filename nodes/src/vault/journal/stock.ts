@@ -55,15 +55,25 @@ export function takeStock(disk: Disk, sealer: Sealer): Stock {
     if (one.said?.sequence === one.named) taken.set(one.named, new JournalFile(one.file, one.said));
   }
   for (const one of seen) if (one.said?.sequence !== one.named) judge(one, seen, taken, sealer, stock);
-  stock.files = [...taken.values()].toSorted((a, b) => a.said.sequence - b.said.sequence);
+  const inOrder = [...taken.values()].toSorted((a, b) => a.said.sequence - b.said.sequence);
+  for (const [i, file] of inOrder.entries()) {
+    const next = inOrder.at(i + 1);
+    if (file.inferred && next !== undefined && next.said.first <= file.said.first) {
+      // Its only write failed, and what it was to hold is in the next file.
+      stock.spares.push({ name: file.name, size: file.file.size });
+      file.file.close();
+      continue;
+    }
+    stock.files.push(file);
+    if (file.inferred) stock.findings.push(withoutFirst(file, next === undefined, sealer));
+  }
   return stock;
 }
 
 /** A file whose first page does not bear the sequence in its name. */
 function judge(one: Seen, seen: Seen[], taken: Map<number, JournalFile>, sealer: Sealer, stock: Stock): void {
   const { name, named, file, said } = one;
-  const rests = said === undefined || isRecycled(one, seen);
-  if (rests) {
+  if (said === undefined || isRecycled(one, seen)) {
     const present = taken.has(named) ? undefined : withoutFirstPage(one, sealer);
     if (present === undefined) {
       stock.spares.push({ name, size: file.size });
@@ -71,13 +81,6 @@ function judge(one: Seen, seen: Seen[], taken: Map<number, JournalFile>, sealer:
       return;
     }
     taken.set(named, present);
-    // The first page is written together with the first record: that write may have been cut short.
-    const torn = seen.at(-1) === one && (said !== undefined || isBlank(readOrZeros(file, 0, PAGE)));
-    stock.findings.push({
-      place: `${name}, page 0`,
-      kind: torn ? 'torn' : 'altered',
-      text: `the first page of ${name} is ${torn ? 'missing' : 'damaged'}; its records are readable`,
-    });
     return;
   }
   const right = nameOf(said.sequence);
@@ -121,6 +124,17 @@ function withoutFirstPage({ file, named }: Seen, sealer: Sealer): JournalFile | 
   const present = new JournalFile(file, { sequence: named, first: number, position: first, previous });
   present.inferred = true;
   return present;
+}
+
+/** The first page is written together with the first record: in the newest file that write may have been cut short. */
+function withoutFirst({ name, file }: JournalFile, isNewest: boolean, sealer: Sealer): Finding {
+  const page = readOrZeros(file, 0, PAGE);
+  const torn = isNewest && (isBlank(page) || openFirstPage(page, sealer) !== undefined);
+  return {
+    place: `${name}, page 0`,
+    kind: torn ? 'torn' : 'altered',
+    text: `the first page of ${name} is ${torn ? 'missing' : 'damaged'}; its records are readable`,
+  };
 }
 
 export const NO_TAG: Uint8Array = new Uint8Array(TAG_BYTES);
