@@ -1,27 +1,12 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import Database from 'better-sqlite3';
 import { LoneGateway, tidegate } from '../support/gateway.ts';
 import { RawClient } from '../support/mqtt-client.ts';
+import { Shim } from '../support/shim.ts';
 
 const CLIENTS = 20;
 const EACH = 250;
-
-/** Holds back every commit of a gateway, from outside: nobody else can write while this transaction is open. */
-function holdCommits(gateway: LoneGateway): { release: () => void } {
-  const database = new Database(path.join(gateway.directory, 'vault/vault.db'), {
-    fileMustExist: true,
-    timeout: 30_000,
-  });
-  database.exec('BEGIN IMMEDIATE');
-  return {
-    release: () => {
-      database.exec('ROLLBACK');
-      database.close();
-    },
-  };
-}
 
 async function connect(gateway: LoneGateway): Promise<RawClient[]> {
   return Promise.all(
@@ -51,35 +36,43 @@ async function stored(gateway: LoneGateway): Promise<number> {
 describe('the door, while no commit goes through', function () {
   this.timeout(120_000);
   let gateway: LoneGateway;
+  /** Nothing comes to the disk while it holds the vault's syncs. */
+  let disk: Shim;
 
   beforeEach(async () => {
     gateway = await LoneGateway.make();
-    await gateway.start();
+    disk = new Shim({ directory: path.join(gateway.directory, 'vault') });
+    await gateway.start(disk.environment);
   });
 
-  afterEach(() => gateway.close());
+  afterEach(async () => {
+    await gateway.close();
+    disk.close();
+  });
 
   it('acknowledges none of thousands of publishes before a SIGKILL', async () => {
     const clients = await connect(gateway);
-    const { release } = holdCommits(gateway);
+    disk.hold();
     try {
       publish(clients, 1);
+      await disk.holds();
       await sleep(2_500);
       assert.equal(acknowledged(clients), 0);
       await gateway.program!.kill();
       assert.equal(acknowledged(clients), 0);
     } finally {
-      release();
+      disk.release();
       for (const client of clients) await client.close();
     }
-    assert.equal(await stored(gateway), 0);
+    // What was written and not synced may be there, and the sensors will send it again.
+    assert.ok((await stored(gateway)) <= CLIENTS * EACH);
   });
 
   it('acknowledges none across a deploy of the flow, and all of them once commits go through', async () => {
     const clients = await connect(gateway);
     publish(clients, 1);
     await Promise.all(clients.map((client) => client.until(() => client.acknowledged.size === EACH, 30_000)));
-    const { release } = holdCommits(gateway);
+    disk.hold();
     let deployed: Promise<void> | undefined;
     try {
       publish(clients, 2);
@@ -89,7 +82,7 @@ describe('the door, while no commit goes through', function () {
       await sleep(1_500);
       assert.equal(acknowledged(clients), CLIENTS * EACH, 'only what was committed before');
     } finally {
-      release();
+      disk.release();
     }
     await deployed;
     await Promise.all(clients.map((client) => client.until(() => client.acknowledged.size === 2 * EACH + 1, 30_000)));
@@ -102,16 +95,16 @@ describe('the door, while no commit goes through', function () {
     gateway.configure((config) => {
       config['limits'] = { commitTimeoutMs: 1_000 };
     });
-    await gateway.start();
+    await gateway.start(disk.environment);
     const { client } = await RawClient.connect(gateway.brokerPort, 'patient');
-    const { release } = holdCommits(gateway);
+    disk.hold();
     try {
       client.publish('site/line/value', '1');
       await client.until(() => client.isClosed, 20_000);
       assert.equal(client.acknowledged.size, 0);
-      await gateway.program!.line(/closed the connection of patient, so that it sends again/);
+      await gateway.program!.line(/closed the connection of "?patient"?, so that it sends again/);
     } finally {
-      release();
+      disk.release();
     }
   });
 });

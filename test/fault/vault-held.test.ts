@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openLocalVault, openVault, type Vault } from '@tidegate/nodes/vault';
-import Database from 'better-sqlite3';
+import { eventually } from '../support/eventually.ts';
 import { Program } from '../support/process.ts';
+import { Shim } from '../support/shim.ts';
 import { VaultFolder, journalOf, reading } from '../support/vault.ts';
 
 describe('a vault that others want as well', () => {
@@ -14,50 +15,56 @@ describe('a vault that others want as well', () => {
 
   afterEach(() => folder.remove());
 
-  it('waits with its commits while another process holds the database, answers readers, and loses nothing', async () => {
-    const vault = await openVault(folder.options);
-    await vault.journal.append({ source: 'a', readings: [reading('x', 0)] });
-    const other = new Database(folder.file('vault.db'));
-    other.exec('BEGIN IMMEDIATE');
-    let acknowledged = 0;
-    const appends = Array.from({ length: 50 }, (_, i) =>
-      vault.journal.append({ source: 'a', readings: [reading('x', i + 1)] }).then(() => acknowledged++),
-    );
-    const commit = vault.commit([{ kind: 'document', namespace: 'n', key: 'k', value: 1 }]).then(() => acknowledged++);
-    await sleep(300);
-    assert.equal(acknowledged, 0);
-    assert.equal((await journalOf(vault)).length, 1);
-    assert.equal(await vault.documents.get('n', 'k'), undefined);
-    other.exec('ROLLBACK');
-    other.close();
-    await Promise.all([...appends, commit]);
-    assert.equal(acknowledged, 51);
-    assert.deepEqual(
-      (await journalOf(vault)).map(({ value }) => value),
-      Array.from({ length: 51 }, (_, i) => i),
-    );
-    await vault.close();
+  const child = (what: string, disk: Shim, ...more: string[]): Program =>
+    Program.node('vault', 'test/support/vault-child.ts', [what, folder.directory, folder.key.file, ...more], {
+      env: disk.environment,
+    });
+
+  it('waits with its commits while nothing comes to the disk, and loses nothing', async () => {
+    const disk = new Shim({ directory: folder.directory });
+    const owner = child('burst', disk);
+    try {
+      await owner.line(/^open/);
+      disk.hold();
+      owner.child.kill('SIGUSR2');
+      await disk.holds();
+      await sleep(300);
+      assert.doesNotMatch(owner.output(), /^done/m);
+      disk.release();
+      assert.equal(await owner.ended(), 0);
+      assert.equal(owner.output().match(/^done$/gm)?.length, 51);
+      const seen = [...owner.output().matchAll(/^readings (\d+) document (\w+)$/gm)];
+      assert.deepEqual(seen.at(-1)?.slice(1), ['51', '1']);
+      const vault = await openVault(folder.options);
+      assert.deepEqual(
+        (await journalOf(vault)).map(({ value }) => value),
+        Array.from({ length: 51 }, (_, i) => i),
+      );
+      await vault.close();
+    } finally {
+      await owner.kill();
+      disk.close();
+    }
   });
 
-  it('acknowledges nothing that it could not commit before it was killed', async () => {
-    const child = Program.node('appender', 'test/support/vault-child.ts', ['open', folder.directory, folder.key.file]);
-    await child.line(/^open/);
-    await child.kill();
-    const other = new Database(folder.file('vault.db'));
-    other.exec('BEGIN IMMEDIATE');
-    const appender = Program.node('appender', 'test/support/vault-child.ts', [
-      'append',
-      folder.directory,
-      folder.key.file,
-    ]);
-    await appender.line(/^open/);
-    await sleep(500);
-    await appender.kill();
-    assert.doesNotMatch(appender.output(), /acknowledged/);
-    other.close();
-    const vault = await openVault(folder.options);
-    assert.deepEqual(await journalOf(vault), []);
-    await vault.close();
+  it('acknowledges nothing while nothing comes to the disk, and has what it acknowledged before', async () => {
+    const disk = new Shim({ directory: folder.directory });
+    const appender = child('append', disk);
+    try {
+      await appender.line(/^acknowledged/);
+      disk.hold();
+      await disk.holds();
+      // What was synced before is acknowledged still.
+      await sleep(200);
+      const before = acknowledgedBy(appender);
+      await sleep(400);
+      await appender.kill();
+      assert.deepEqual(acknowledgedBy(appender), before);
+      await holdsAll(before);
+    } finally {
+      await appender.kill();
+      disk.close();
+    }
   });
 
   it('belongs to one process: the next is told which one has it, until that one is gone', async () => {
@@ -95,35 +102,53 @@ describe('a vault that others want as well', () => {
     await vault.close();
   });
 
-  it('rejects what a full disk refused, keeps what it has, and can be read', async function () {
-    if (process.platform === 'win32') this.skip();
+  it('rejects what a full disk refused, keeps what it has, and goes on once there is room', async function () {
     this.timeout(30_000);
-    const vault = await openVault(folder.options);
-    await vault.close();
-    // A limit on the size of files stands for the end of the disk; ignoring SIGXFSZ makes it an error of the write.
-    const node = [process.execPath, '--conditions=source', 'test/support/vault-child.ts'];
-    const args = ['append', folder.directory, folder.key.file, '1', '2000'];
-    const child = new Program('appender', 'sh', [
-      '-c',
-      `trap '' XFSZ; ulimit -f 1024; exec "$@"`,
-      'sh',
-      ...node,
-      ...args,
-    ]);
-    await child.line(/^failed/);
-    assert.match(child.output(), /^failed (io|disk-full)$/m);
-    await sleep(200);
-    await child.kill();
-    const acknowledged = [...child.output().matchAll(/^acknowledged (\d+) (\d+) (\d+)$/gm)];
-    assert.ok(acknowledged.length > 0);
-    const again = await openVault(folder.options);
-    const values = (await journalOf(again)).map(({ value }) => Number(value));
-    for (const [, position, value, count] of acknowledged)
-      assert.deepEqual(
-        values.slice(Number(position) - 1, Number(position) - 1 + Number(count)),
-        Array.from({ length: Number(count) }, (_, i) => Number(value) + i),
-      );
-    assert.equal(await again.journal.append({ source: 'a', readings: [reading('x', 1)] }), values.length + 1);
-    await again.close();
+    const disk = new Shim({ directory: folder.directory });
+    const appender = child('append', disk, '1', '2000');
+    try {
+      await appender.line(/^acknowledged/);
+      disk.set('budget', disk.get('used') + 300_000);
+      assert.equal(await appender.line(/^failed/), 'failed disk-full');
+      const full = acknowledgedBy(appender).length;
+      disk.set('budget', 0);
+      await eventually('it goes on', () => acknowledgedBy(appender).length > full + 3);
+      await appender.kill();
+      assert.doesNotMatch(appender.output(), /^failed (?!disk-full)/m);
+      await holdsAll(acknowledgedBy(appender));
+    } finally {
+      await appender.kill();
+      disk.close();
+    }
   });
+
+  /** Everything acknowledged is there, and what nobody knows about is there in whole batches. */
+  async function holdsAll(acknowledged: readonly Acknowledged[]): Promise<void> {
+    assert.ok(acknowledged.length > 0);
+    const vault = await openVault(folder.options);
+    const values = (await journalOf(vault)).map(({ value }) => Number(value));
+    for (const { position, from, count } of acknowledged)
+      assert.deepEqual(
+        values.slice(position - 1, position - 1 + count),
+        Array.from({ length: count }, (_, i) => from + i),
+      );
+    assert.equal(new Set(values).size, values.length, 'a reading is there twice');
+    assert.equal(values.length % acknowledged[0].count, 0, 'a batch is not whole');
+    assert.equal(await vault.journal.append({ source: 'a', readings: [reading('x', 1)] }), values.length + 1);
+    await vault.close();
+  }
 });
+
+interface Acknowledged {
+  position: number;
+  from: number;
+  count: number;
+}
+
+function acknowledgedBy(program: Program): Acknowledged[] {
+  return [...program.output().matchAll(/^acknowledged (\d+) (\d+) (\d+)$/gm)].map(([, position, from, count]) => ({
+    position: Number(position),
+    from: Number(from),
+    count: Number(count),
+  }));
+}

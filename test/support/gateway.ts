@@ -60,8 +60,8 @@ export class LoneGateway {
     writeFileSync(file, stringify(config));
   }
 
-  async start(): Promise<Ready> {
-    this.program = new Program('gateway', process.execPath, [CLI, 'run', this.directory, '--json']);
+  async start(env: NodeJS.ProcessEnv = {}): Promise<Ready> {
+    this.program = new Program('gateway', process.execPath, [CLI, 'run', this.directory, '--json'], { env });
     this.ready = await this.program.json<Ready>();
     return this.ready;
   }

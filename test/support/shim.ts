@@ -17,19 +17,22 @@ import { findTool } from './tools.ts';
 
 const SOURCE = path.resolve(import.meta.dirname, '../fault/shim/powercut.c');
 
-let library: string | undefined;
+/** Names the library for processes that this one starts. */
+const VARIABLE = 'TIDEGATE_SHIM_LIBRARY';
 
-/** The preloaded library, compiled once a process; it goes with the process. Throws where there is no C compiler. */
+/** The preloaded library, compiled once for a process and those that it starts. Throws where there is no C compiler. */
 export function shimLibrary(): string {
-  if (library !== undefined) return library;
+  const known = process.env[VARIABLE];
+  if (known !== undefined && known !== '') return known;
   if (process.platform !== 'linux') throw new Error('the shim is preloaded by the loader of Linux; run this there');
   const gcc = findTool('gcc');
   if (gcc === null)
     throw new Error('a C compiler is needed: "sudo apt-get install -y gcc libc6-dev", or name one in the variable CC');
   const directory = mkdtempSync(path.join(os.tmpdir(), 'tidegate-shim-'));
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
-  library = path.join(directory, 'powercut.so');
+  const library = path.join(directory, 'powercut.so');
   execFileSync(gcc, ['-O2', '-fPIC', '-shared', '-o', library, SOURCE, '-ldl', '-lpthread']);
+  process.env[VARIABLE] = library;
   return library;
 }
 

@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
+import { shimLibrary } from '../../support/shim.ts';
 import { CAMPAIGNS } from './kinds.ts';
 
 /** A group of rounds, as a process that runs it is told. */
@@ -42,6 +43,8 @@ export interface CampaignOptions {
 
 /** Runs kinds one after the other, the groups of each on all cores, each in a process of its own: a crash is a failure too. */
 export async function runCampaign(options: CampaignOptions): Promise<KindResult[]> {
+  // Compiled once, and known to the processes of the groups.
+  shimLibrary();
   const results: KindResult[] = [];
   for (const kind of options.kinds) {
     const result = await runKind(options, kind);

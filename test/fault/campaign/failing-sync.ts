@@ -26,11 +26,13 @@ export const fsync: Kind = {
         await warm.end();
         site.takeMarks();
         await site.with((vault) => check(vault, site.ledger));
-        const recording = await record(site, random, site.ledger.seed, async (workload) => {
-          await sleep(100 + random.below(200));
-          const what = random.chance(0.7) ? OPERATION.sync : OPERATION.write;
-          workload.shim!.fail(what, ERRNO.EIO, random.between(1, 6), random.chance(0.6) ? 1 : undefined);
-          await sleep(150);
+        const recording = await record(site, random, site.ledger.seed, {
+          meanwhile: async (workload) => {
+            await sleep(100 + random.below(200));
+            const what = random.chance(0.7) ? OPERATION.sync : OPERATION.write;
+            workload.shim!.fail(what, ERRNO.EIO, random.between(1, 6), random.chance(0.6) ? 1 : undefined);
+            await sleep(150);
+          },
         });
         const failed = recording.entries.findIndex(({ entry, result }) => entry === ENTRY.syncEnd && result !== 0);
         group.count(failed === -1 ? 'write failed' : 'sync failed');

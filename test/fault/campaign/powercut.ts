@@ -8,6 +8,7 @@ import type { Ledger } from './ledger.ts';
 import { Random } from './random.ts';
 import { RecordedDisk, filesBelow, type StoredFile } from './recorded-disk.ts';
 import { Site } from './site.ts';
+import type { Workload } from './workload.ts';
 
 /** Cuts of one recording. */
 const CUTS = 20;
@@ -49,8 +50,9 @@ export async function record(
   site: Site,
   random: Random,
   seed: string,
-  meanwhile?: (workload: ReturnType<Site['workload']>) => Promise<void>,
+  options: { meanwhile?: (workload: Workload) => Promise<void>; close?: boolean } = {},
 ): Promise<Recording> {
+  const { meanwhile, close = random.chance(0.5) } = options;
   rmSync(site.log, { force: true });
   mkdirSync(site.directory, { recursive: true, mode: 0o700 });
   const ledger = site.ledger.fork();
@@ -61,7 +63,7 @@ export async function record(
   if (meanwhile !== undefined) await meanwhile(workload);
   else await sleep(200 + random.below(300));
   if (workload.shim!.get('unseen') > 0) throw new Error('files are changed through a mapping, which no record shows');
-  if (random.chance(0.5)) await workload.stop();
+  if (close) await workload.stop();
   else await workload.kill();
   return { root: site.directory, entries: readLog(site.log), before, inode, ledger, seed };
 }

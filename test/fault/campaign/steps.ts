@@ -36,7 +36,7 @@ async function act(site: Site, steps: number, killAt: number): Promise<Workload>
 const SCENARIOS: readonly Scenario[] = [
   {
     name: 'make',
-    prepare: async (site) => void (await mkdir(site.directory, { mode: 0o700 })),
+    prepare: (site) => mkdir(site.directory, { mode: 0o700 }),
     act: (site, killAt) => act(site, 0, killAt),
   },
   { name: 'work', prepare: (site) => work(site, 10), act: (site, killAt) => act(site, 12, killAt) },

@@ -17,7 +17,7 @@ const mark = (...words: (string | number)[]): void => void writeSync(marks, `${w
 const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error ? String(error.code) : String(error);
 
-let ending = false;
+const ending = new AbortController();
 const lines = createInterface({ input: process.stdin });
 const [go, stop] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
 let told = 0;
@@ -39,7 +39,7 @@ mark('opened', vault.journal.head);
 
 /** Goes on until told to end, until its steps are done, or until it does not know what became of a step. */
 async function write(writer: number, state: WriterState): Promise<void> {
-  for (let steps = 0; !ending && steps < task.steps; steps++) {
+  for (let steps = 0; !ending.signal.aborted && steps < task.steps; steps++) {
     const step = stepOf(task.seed, writer, state);
     const { number } = step;
     try {
@@ -69,7 +69,7 @@ async function write(writer: number, state: WriterState): Promise<void> {
 
 /** Reads while the others write: a full disk or a failing sync is no reason not to answer. */
 async function read(): Promise<void> {
-  while (!ending) {
+  while (!ending.signal.aborted) {
     try {
       await vault.journal.read(Math.max(1, vault.journal.head - 200), 100);
       await vault.documents.list('w0');
@@ -86,7 +86,7 @@ const writing = Promise.all(task.writers.map((state, writer) => write(writer, st
 const reading = read();
 void writing.then(() => stop.resolve());
 await stop.promise;
-ending = true;
+ending.abort();
 await Promise.all([writing, reading]);
 try {
   await vault.close();

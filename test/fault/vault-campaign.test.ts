@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { runCampaign, type KindResult } from './campaign/campaign.ts';
+import { check } from './campaign/check.ts';
+import { ENTRY } from './campaign/disk-log.ts';
+import { record } from './campaign/powercut.ts';
+import { Random } from './campaign/random.ts';
+import { RecordedDisk, filesBelow } from './campaign/recorded-disk.ts';
+import { Site } from './campaign/site.ts';
+
+/** Rounds of each kind: a sample of what `npm run campaign -- vault` does by the thousand. */
+const SAMPLE: Readonly<Record<string, number>> = { kill: 5, powercut: 10, fsync: 5, full: 3, clock: 2, steps: 6 };
+
+function explain({ kind, failures }: KindResult): string {
+  return failures
+    .map(({ seed, round, error, kept }) => `${kind}, seed ${seed}, ${round}, kept in ${String(kept)}:\n${error}`)
+    .join('\n');
+}
+
+const names = (root: string): string[] => filesBelow(root).map(({ path: file }) => path.relative(root, file));
+
+describe('the vault’s campaign', function () {
+  this.timeout(180_000);
+
+  for (const [kind, rounds] of Object.entries(SAMPLE)) {
+    for (const seed of ['the same', `fresh ${Date.now()}`]) {
+      it(`${kind}: ${rounds} rounds hold, seed "${seed}"`, async () => {
+        const [result] = await runCampaign({ campaign: 'vault', kinds: [kind], rounds, seed });
+        assert.equal(result.failed, 0, explain(result));
+        assert.ok(result.passed >= rounds, `${result.passed} rounds were run`);
+      });
+    }
+  }
+
+  describe('knows what it is doing:', () => {
+    let site: Site;
+
+    beforeEach(() => {
+      site = new Site('its own proof');
+      mkdirSync(site.directory, { mode: 0o700 });
+    });
+
+    afterEach(() => site.remove());
+
+    it('the record shows every byte that the process wrote', async () => {
+      const random = new Random('record');
+      const recording = await record(site, random, 'record', { close: true });
+      const disk = new RecordedDisk(recording.root, recording.before, recording.inode, 'record');
+      for (const entry of recording.entries) disk.take(entry);
+      const copy = path.join(site.home, 'as recorded');
+      disk.currentTo(copy);
+      assert.deepEqual(names(copy), names(site.directory));
+      for (const name of names(copy)) {
+        const file = path.join(site.directory, name);
+        if (filesBelow(site.directory).find((one) => one.path === file)?.bytes === undefined) continue;
+        assert.ok(readFileSync(path.join(copy, name)).equals(readFileSync(file)), `${name} is not as it was recorded`);
+      }
+    });
+
+    it('a disk that syncs nothing loses what was acknowledged, and the ledger finds it', async () => {
+      const random = new Random('no sync');
+      const recording = await record(site, random, 'no sync');
+      const disk = new RecordedDisk(recording.root, recording.before, recording.inode, 'no sync');
+      const ledger = recording.ledger.fork();
+      for (const entry of recording.entries) {
+        if (entry.entry === ENTRY.mark) ledger.take(Buffer.from(entry.data).toString());
+        else if (entry.entry !== ENTRY.syncEnd) disk.take(entry);
+      }
+      assert.ok(ledger.acknowledged > 0);
+      let found = 0;
+      for (let round = 0; round < 4; round++) {
+        const target = path.join(site.home, `cut-${round}`);
+        disk.cutTo(target, new Random(`cut ${round}`));
+        const then = ledger.fork();
+        then.cut();
+        await site.with((vault) => check(vault, then), target).catch(() => found++);
+      }
+      assert.equal(found, 4);
+    });
+
+    it('a document that was never written is missed', async () => {
+      const workload = site.workload({ steps: 4 });
+      await workload.go();
+      await workload.end();
+      site.takeMarks();
+      await site.with((vault) => check(vault, site.ledger));
+      const early = site.ledger.fork();
+      early.writers[0].state.documents['never'] = 1;
+      await assert.rejects(
+        site.with((vault) => check(vault, early)),
+        /writer 0/,
+      );
+    });
+  });
+});
