@@ -137,11 +137,14 @@ export class VaultClient implements Vault {
     return () => this.listeners.delete(listener);
   }
 
-  async *query({ series, from = -Infinity, to = Infinity }: ReadingQuery): AsyncIterableIterator<readonly Reading[]> {
+  async *query(query: ReadingQuery): AsyncIterableIterator<readonly Reading[]> {
+    const { series, from = -Infinity, to = Infinity, below = Infinity } = query;
     for (const name of [...new Set(series)].toSorted()) {
       for (let at: number | undefined = 1; at !== undefined;) {
         const slice: JournalSlice = await this.journal.read(at, QUERY_PAGE);
-        const page = slice.readings.filter(({ series: of, time }) => of === name && time >= from && time < to);
+        const page = slice.readings.filter(
+          ({ series: of, time, position = 0 }) => of === name && time >= from && time < to && position < below,
+        );
         if (page.length > 0) yield page;
         at = slice.next;
       }

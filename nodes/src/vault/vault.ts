@@ -44,6 +44,8 @@ export interface ReadingQuery {
   /** Epoch milliseconds: from inclusive, to exclusive. Absent: from the first, to the last. */
   from?: number;
   to?: number;
+  /** Only readings at positions below this one, the head of a cut. */
+  below?: number;
 }
 
 export interface VaultNotice {
