@@ -1,0 +1,45 @@
+import { open, readFile, rm } from 'node:fs/promises';
+import path from 'node:path';
+
+import { TideError } from '@tidegate/nodes/node';
+import { z } from 'zod';
+
+import { codeOf } from '../error-code.ts';
+
+/** In a gateway's directory from before the first byte of an import until after its last. */
+const MARKER = 'import.json';
+
+const shape = z.object({ archive: z.string(), file: z.string() });
+export type Marker = z.infer<typeof shape>;
+
+export async function readMarker(directory: string): Promise<Marker | undefined> {
+  try {
+    return shape.parse(JSON.parse(await readFile(path.join(directory, MARKER), 'utf8')));
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined;
+    // One that was cut off while it was written says as much as a whole one: an import has begun here.
+    return { archive: '', file: 'a backup' };
+  }
+}
+
+export async function writeMarker(directory: string, marker: Marker): Promise<void> {
+  const handle = await open(path.join(directory, MARKER), 'w', 0o600);
+  try {
+    await handle.writeFile(`${JSON.stringify(marker)}\n`);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+export const removeMarker = (directory: string): Promise<void> => rm(path.join(directory, MARKER), { force: true });
+
+/** Throws a TideError `half-imported`: a vault that holds half of what it should must not go on as if it were whole. */
+export async function refuseHalfImported(directory: string): Promise<void> {
+  const marker = await readMarker(directory);
+  if (marker !== undefined)
+    throw new TideError(
+      'half-imported',
+      `${directory} holds a part of ${marker.file} only; finish it: tidegate import ${marker.file} --into ${directory}, or begin it anew with --anew`,
+    );
+}

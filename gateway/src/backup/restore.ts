@@ -1,0 +1,307 @@
+import { TideError } from '@tidegate/nodes/node';
+import type { Reading } from '@tidegate/nodes/reading';
+import { type Change, decodeCbor, type Vault } from '@tidegate/nodes/vault';
+import { z } from 'zod';
+
+import type { ArchiveEntry } from './archive-reader.ts';
+import { type Line, type LineFolder, LINES, linesOf } from './lines.ts';
+import type { Folder, Manifest } from './manifest.ts';
+import { READING_HEAD, readingOf, RECENT_HEAD, recentOf, rowsOf } from './reading-row.ts';
+import { textOf, type Verified } from './verify.ts';
+
+/** Namespace of what a restored vault knows of its restoring. */
+export const RESTORE = 'restore';
+/** Namespaces of what belongs to the old incarnation alone: it must not be sent under the new one. */
+export const ASIDE = {
+  blocks: 'aside-blocks',
+  streams: 'aside-streams',
+  windows: 'aside-windows',
+  series: 'aside-series',
+};
+/** Door under which readings that every consumer has seen come back. */
+const SOURCE = 'restore';
+/** Consumers that make summary parts, whose windows belong to one incarnation. */
+const MAKES_PARTS = /^summary\//;
+const BATCH = 8_192;
+const GROUP = 256;
+const GROUP_BYTES = 1 << 20;
+/** A document takes 1 MiB. */
+const SLICE = 512 * 1024;
+
+const stateShape = z.object({ archive: z.string(), done: z.boolean() });
+
+export interface Restored {
+  readings: number;
+  head: number;
+  incarnation: string;
+  /** What was put aside for the old incarnation. */
+  aside: { blocks: number; windows: number };
+  /** Consumers without a name: they read everything again. */
+  unnamed: number;
+}
+
+/** Throws a TideError `has-data` unless the vault is empty or holds a part of this very backup. */
+export async function checkTarget(vault: Vault, archive: string): Promise<void> {
+  const state = stateShape.safeParse(await vault.documents.get(RESTORE, 'state'));
+  if (state.success && !state.data.done && state.data.archive === archive) return;
+  if (state.success && !state.data.done)
+    throw new TideError(
+      'other-import',
+      'it holds a part of another backup; begin anew with --anew, or finish that one',
+    );
+  const cut = await vault.cut();
+  try {
+    const found: string[] = [];
+    if (cut.head > 1) found.push(`${cut.head - 1} readings`);
+    for (const kind of ['documents', 'blocks', 'alerts', 'consumers'] as const) {
+      let count = 0;
+      for await (const { items } of cut.pages(kind)) count += items.length;
+      if (count > 0) found.push(`${count} ${kind}`);
+    }
+    if (found.length > 0)
+      throw new TideError(
+        'has-data',
+        `its vault holds ${found.join(', ')}; import into a new directory, or one made with: tidegate init --no-grants`,
+      );
+  } finally {
+    await cut.close();
+  }
+}
+
+/**
+ * Brings a verified backup into an empty vault, or goes on where that stopped. Readings that all consumers have seen
+ * get new positions below those of the others; the others, and everything that is taken in from then on, go on with the
+ * positions that checkpoints name. How far it is says the head of the vault itself, which each commit moves along;
+ * everything else may be written twice without harm.
+ */
+export class Restore {
+  private readonly vault: Vault;
+  private readonly manifest: Manifest;
+  private readonly archive: string;
+  private readonly progress: (readings: number) => void;
+  private readings = 0;
+  private readonly perSeries: ReadonlyMap<string, number>;
+  /** Readings of each series that some consumer has still to see: the last of its readings. */
+  private readonly recentOf = new Map<string, number>();
+  /** Added to positions from `replayFrom` on, where more readings lie before them than positions. */
+  private shift = 0;
+  private readonly aside = { blocks: 0, windows: 0 };
+  private unnamed = 0;
+  private changes: Change[] = [];
+  private bytes = 0;
+
+  constructor(
+    vault: Vault,
+    { manifest, archive, perSeries }: Verified,
+    progress: (readings: number) => void = () => undefined,
+  ) {
+    this.vault = vault;
+    this.manifest = manifest;
+    this.archive = archive;
+    this.perSeries = perSeries;
+    this.progress = progress;
+  }
+
+  /** `open` starts at the archive's begin each time. */
+  async run(open: () => AsyncIterable<ArchiveEntry>): Promise<Restored> {
+    const { vault, manifest, aside } = this;
+    await this.mark(false);
+    await this.history(open());
+    for await (const entry of open()) {
+      // What comes now has been taken in.
+      if (entry.place.kind === 'part' && entry.place.folder === 'readings') break;
+      if (entry.place.kind === 'part') await this.rest(entry.place.folder, entry);
+    }
+    await this.flush();
+    await vault.commit([{ kind: 'advance', to: this.here(manifest.head) }]);
+    await this.mark(true);
+    const { head } = vault.journal;
+    return { readings: this.readings, head, incarnation: vault.incarnation, aside, unnamed: this.unnamed };
+  }
+
+  private async mark(done: boolean): Promise<void> {
+    const { incarnation, created, head } = this.manifest;
+    const value = { archive: this.archive, done, from: { incarnation, created, head }, aside: this.aside };
+    await this.vault.commit([{ kind: 'document', namespace: RESTORE, key: 'state', value }]);
+  }
+
+  /** Series in order of their numbers, then the readings that nobody has to see again. */
+  private async history(entries: AsyncIterable<ArchiveEntry>): Promise<void> {
+    const { vault } = this;
+    let known = vault.journal.head - 1;
+    let taken = 0;
+    let series = '';
+    let left = 0;
+    let batch: Reading[] = [];
+    const append = async (): Promise<void> => {
+      if (batch.length > 0) await vault.journal.append({ source: SOURCE, readings: batch });
+      batch = [];
+      this.progress(this.readings);
+    };
+    for await (const entry of entries) {
+      if (entry.place.kind !== 'part') continue;
+      if (entry.place.folder === 'series') await this.numbers(entry);
+      if (entry.place.folder === 'recent') await this.countRecent(entry);
+      if (entry.place.folder !== 'readings') continue;
+      for (const row of rowsOf(await textOf(entry), READING_HEAD, entry.name)) {
+        const reading = readingOf(row);
+        if (reading.series !== series) {
+          ({ series } = reading);
+          left = (this.perSeries.get(series) ?? 0) - (this.recentOf.get(series) ?? 0);
+        }
+        if (left-- <= 0) continue;
+        this.readings++;
+        taken++;
+        if (known > 0) known--;
+        else batch.push(reading);
+        if (batch.length >= BATCH) await append();
+      }
+    }
+    await append();
+    // The journal may have lost recent readings that the segments still hold.
+    this.shift = Math.max(0, taken + 1 - this.manifest.replayFrom);
+  }
+
+  private async countRecent(entry: ArchiveEntry): Promise<void> {
+    for (const row of rowsOf(await textOf(entry), RECENT_HEAD, entry.name)) {
+      const { series } = recentOf(row).reading;
+      this.recentOf.set(series, (this.recentOf.get(series) ?? 0) + 1);
+    }
+  }
+
+  private async numbers(entry: ArchiveEntry): Promise<void> {
+    for (const { number, name } of linesOf('series', await textOf(entry), entry.name)) {
+      const now = this.vault.series.number(name);
+      // Blocks of the old incarnation name series by their old numbers.
+      if (now !== number)
+        await this.put({ kind: 'document', namespace: ASIDE.series, key: this.old(number), value: now }, 32);
+    }
+  }
+
+  private async rest(folder: Folder, entry: ArchiveEntry): Promise<void> {
+    if (folder === 'receipts') return this.receipts(entry.body);
+    if (folder === 'series') return;
+    const text = await textOf(entry);
+    if (folder === 'recent') return this.recent(text, entry.name);
+    if (folder === 'rejections') return this.rejections(text, entry.name);
+    if (!isLines(folder)) return;
+    const take = this.takers[folder];
+    if (take === undefined) return;
+    for (const line of linesOf(folder, text, entry.name)) await take(line as never);
+  }
+
+  private readonly takers: { [Of in LineFolder]?: (line: Line<Of>) => Promise<void> } = {
+    documents: ({ namespace, key, cbor }) =>
+      this.put({ kind: 'document', namespace, key, value: decodeCbor(cbor) }, cbor.length),
+    consumers: async ({ consumer, replayFrom }) => {
+      if (consumer === undefined) this.unnamed++;
+      else if (!MAKES_PARTS.test(consumer))
+        await this.put({ kind: 'consumer', consumer, replayFrom: this.here(replayFrom) }, 64);
+      else await this.orphanMaker(consumer, replayFrom);
+    },
+    checkpoints: async ({ consumer, series, position, state }) => {
+      const number = this.vault.series.number(series);
+      if (!MAKES_PARTS.test(consumer))
+        return this.put(
+          { kind: 'checkpoint', consumer, series: number, position: this.here(position), state },
+          state.length,
+        );
+      this.aside.windows++;
+      const key = this.old(`${consumer}/${number}`);
+      await this.put({ kind: 'document', namespace: ASIDE.windows, key, value: { position, state } }, state.length);
+    },
+    causes: async ({ source, cause }) => {
+      await this.vault.journal.append({ source, readings: [], cause: this.here(cause) });
+    },
+    streams: ({ stream, sealed, count }) =>
+      this.put({ kind: 'document', namespace: ASIDE.streams, key: this.old(stream), value: { sealed, count } }, 64),
+    blocks: async ({ stream, number, body }) => {
+      this.aside.blocks++;
+      for (let at = 0; at === 0 || at < body.length; at += SLICE) {
+        const key = this.old(`${stream}/${String(number).padStart(12, '0')}/${at / SLICE}`);
+        const value = body.subarray(at, at + SLICE);
+        await this.put({ kind: 'document', namespace: ASIDE.blocks, key, value }, value.length);
+      }
+    },
+    alerts: ({ id, revision, body }) => this.put({ kind: 'alert', id, revision, body }, body.length),
+  };
+
+  /**
+   * A consumer that makes parts starts afresh with what is taken in from now on: the old incarnation may have sent the
+   * parts of its windows after this copy was made, and whatever is in two parts would be counted twice.
+   */
+  private async orphanMaker(consumer: string, replayFrom: number): Promise<void> {
+    const value = { replayFrom };
+    await this.put({ kind: 'document', namespace: ASIDE.windows, key: this.old(consumer), value }, 64);
+    const from = this.here(Math.max(replayFrom, this.manifest.head));
+    await this.put({ kind: 'consumer', consumer, replayFrom: from }, 64);
+  }
+
+  /** Readings that some consumer has still to see: in their order, at their positions, through their doors. */
+  private async recent(text: string, name: string): Promise<void> {
+    const { vault } = this;
+    let run: { source: string; first: number; readings: Reading[] } | undefined;
+    const append = async (): Promise<void> => {
+      if (run === undefined) return;
+      const { source, first, readings } = run;
+      run = undefined;
+      if (first > vault.journal.head) await vault.commit([{ kind: 'advance', to: first }]);
+      const at = await vault.journal.append({ source, readings });
+      if (at !== first) throw new TideError('has-data', `a reading of position ${first} came to lie at ${at}`);
+      this.progress(this.readings);
+    };
+    for (const row of rowsOf(text, RECENT_HEAD, name)) {
+      const { reading, source } = recentOf(row);
+      const position = this.here(reading.position!);
+      this.readings++;
+      if (position < vault.journal.head) continue;
+      const fits =
+        run !== undefined &&
+        run.source === source &&
+        run.first + run.readings.length === position &&
+        run.readings.length < BATCH;
+      if (!fits) {
+        await append();
+        run = { source, first: position, readings: [] };
+      }
+      run!.readings.push(reading);
+    }
+    await append();
+  }
+
+  private async receipts(body: Uint8Array): Promise<void> {
+    const digests = new BigUint64Array(Uint8Array.from(body).buffer);
+    await this.vault.journal.append({ source: SOURCE, readings: [], receipts: Array.from(digests) });
+  }
+
+  /** All at once, so that they are there or not. */
+  private async rejections(text: string, name: string): Promise<void> {
+    if ((await this.vault.stats()).quarantined > 0) return;
+    const rejections = [...linesOf('rejections', text, name)].map(({ cbor }) => decodeCbor(cbor) as never);
+    await this.vault.journal.append({ source: SOURCE, readings: [], rejections });
+  }
+
+  private async put(change: Change, bytes: number): Promise<void> {
+    this.changes.push(change);
+    this.bytes += bytes;
+    if (this.changes.length >= GROUP || this.bytes >= GROUP_BYTES) await this.flush();
+  }
+
+  private async flush(): Promise<void> {
+    const { changes } = this;
+    this.changes = [];
+    this.bytes = 0;
+    await this.vault.commit(changes);
+  }
+
+  /** A position of the archive in this vault. */
+  private here(position: number): number {
+    return position < this.manifest.replayFrom ? position : position + this.shift;
+  }
+
+  private old(key: string | number): string {
+    return `${this.manifest.incarnation}/${key}`;
+  }
+}
+
+const isLines = (folder: Folder): folder is LineFolder => Object.hasOwn(LINES, folder);
