@@ -176,7 +176,9 @@ export function spanOf({ times, count }: ReadingColumns): { timeFrom: number; ti
 function* byMonth(columns: ReadingColumns): Generator<ReadingColumns> {
   const { times, count } = columns;
   const { timeFrom, timeTo } = spanOf(columns);
-  if (monthOfTime(timeFrom) === monthOfTime(timeTo)) {
+  const from = monthOfTime(timeFrom);
+  // Before 1970 and after 2199 there are no months: such times may have all others between them.
+  if (from !== undefined && from === monthOfTime(timeTo)) {
     yield columns;
     return;
   }
