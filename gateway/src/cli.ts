@@ -4,8 +4,10 @@ import { Command } from 'commander';
 
 import { demoCommand } from './commands/demo.ts';
 import { detectCommand } from './commands/detect.ts';
+import { exportCommand } from './commands/export.ts';
 import { grantCommand } from './commands/grant.ts';
 import { hashPasswordCommand } from './commands/hash-password.ts';
+import { importCommand } from './commands/import.ts';
 import { initCommand } from './commands/init.ts';
 import { queryCommand } from './commands/query.ts';
 import { replayCommand } from './commands/replay.ts';
@@ -34,6 +36,8 @@ export function tidegate(): Command {
     queryCommand,
     replayCommand,
     detectCommand,
+    exportCommand,
+    importCommand,
     hashPasswordCommand,
   ])
     add(program);

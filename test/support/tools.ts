@@ -11,6 +11,7 @@ interface Tool {
 }
 
 const TOOLS = {
+  age: { variable: 'AGE', names: ['age'], debian: 'age' },
   chromium: { variable: 'CHROMIUM', names: ['chromium', 'chromium-browser', 'google-chrome'], debian: 'chromium' },
   gcc: { variable: 'CC', names: ['gcc', 'cc'], debian: 'gcc libc6-dev' },
   mosquitto: { variable: 'MOSQUITTO', names: ['mosquitto'], debian: 'mosquitto' },

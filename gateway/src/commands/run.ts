@@ -3,6 +3,7 @@ import path from 'node:path';
 import { systemClock } from '@tidegate/nodes/node';
 import type { Command } from 'commander';
 
+import { refuseHalfImported } from '../backup/file-marker.ts';
 import { CONFIG_FILE, readConfig } from '../config/file-config.ts';
 import { Gateway } from '../device/gateway.ts';
 import { serve } from './serve.ts';
@@ -21,6 +22,7 @@ export function runCommand(program: Command): void {
 
 async function run(directory: string, options: { json?: true }): Promise<void> {
   const config = await readConfig(directory);
+  await refuseHalfImported(directory);
   const gateway = new Gateway(
     {
       directory: path.resolve(directory),

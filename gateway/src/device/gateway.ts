@@ -6,6 +6,9 @@ import { type Clock, reasonOf, TideError } from '@tidegate/nodes/node';
 import { outgoingOf } from '@tidegate/nodes/sync';
 import { openVault, type QueryRequest, readKey, type Vault } from '@tidegate/nodes/vault';
 
+import { Exports } from '../backup/exports.ts';
+import { gatewayFiles } from '../backup/file-gateway.ts';
+import { ExportServer, exportSocket } from '../backup/http-export.ts';
 import { Broker } from '../broker/mqtt-broker.ts';
 import type { GatewayConfig } from '../config/schema.ts';
 import { vaultOptionsOf } from '../config/vault-options.ts';
@@ -167,6 +170,16 @@ export class Gateway implements Controlled {
     const control = new ControlServer(this, socketPath(directory, os.tmpdir(), process.platform));
     await control.start();
     this.undo.push(() => control.stop());
+    const exports = new ExportServer(
+      new Exports(this.openVault, {
+        name: config.name,
+        files: () => gatewayFiles(directory),
+        now: () => this.clock.now(),
+      }),
+      exportSocket(socketPath(directory, os.tmpdir(), process.platform)),
+    );
+    await exports.start();
+    this.undo.push(() => exports.stop());
     const passwords = new PasswordCheck([{ name: config.editor.user, passwordHash: config.editor.passwordHash }]);
     const { key, directory: vaultDirectory } = vaultOptionsOf(directory, config);
     const editor = new Editor({
