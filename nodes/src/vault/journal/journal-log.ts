@@ -238,10 +238,13 @@ export class JournalLog {
     if (file !== undefined) {
       const found = file.scan(this.sealer);
       const torn = this.dropTorn(file, found, acknowledged, findings);
-      if (torn && file.inferred && found.records.length === 0) {
-        // Neither its first page nor its first record arrived: the file before is the newest.
+      const isOnly = this.files.length === 1 && file.said.first > 1;
+      if (found.records.length === 0 && !isOnly && file.said.first > acknowledged) {
+        // None of its records is whole. It must not say of the file before where that one ends: the same number may
+        // lie there whole and acknowledged, when the newest record was written again.
         this.newest = file.said.first - 1;
-        this.room.take(this.files.pop()!);
+        this.room.discard(file);
+        this.files.pop();
         this.begin(acknowledged, findings);
         return;
       }

@@ -80,6 +80,13 @@ export class Room {
     this.problem = undefined;
   }
 
+  /** Removes a file at once. */
+  discard({ name, file }: JournalFile): void {
+    file.close();
+    this.disk.remove(name);
+    this.disk.sync();
+  }
+
   /**
    * Removes what is more than enough, and files of an unusual length with all older ones: after a power cut the files
    * that are still there follow each other without a gap.
