@@ -99,10 +99,11 @@ describe('the store of readings', () => {
           const numbers = names.names.map((_, number) => number);
           const got: Reading[] = [];
           let cursor: QueryCursor | undefined;
-          const page = (): void => {
+          const page = (): boolean => {
             const { parts, next } = store.query(numbers, -Infinity, Infinity, cursor, most);
             for (const part of parts) got.push(...named(part, names));
             cursor = next;
+            return next !== undefined;
           };
           page();
           for (const one of steps) {
@@ -115,7 +116,7 @@ describe('the store of readings', () => {
               if (one === 'fold' && store.folding) await folded(store);
             }
           }
-          for (let pages = 0; cursor !== undefined && pages <= all.length; pages++) page();
+          if (cursor !== undefined) while (page());
           assert.deepEqual(got, bySeries(all, names));
           store.close();
         },
