@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { check } from './check.ts';
 import { checkDamaged } from './check-damaged.ts';
 import type { Kind } from './kind.ts';
 import { Random } from './random.ts';
-import { filesBelow } from './recorded-disk.ts';
+import { filesBelow } from './layout.ts';
 import { Site } from './site.ts';
 
 /**
@@ -29,20 +28,21 @@ export const flip: Kind = {
       site.takeMarks();
       site.ledger.cut();
       // Which of the last steps are there is asked of a copy, so that what a kill left is what is flipped.
-      await site.with((vault) => check(vault, site.ledger), site.copy('asked'));
+      await site.with((vault) => check(vault, site.ledger, true), site.copy('asked'));
+      site.layout.keep();
+      const whole = filesBelow(site.directory);
+      const files = whole.filter(({ bytes }) => bytes !== undefined && bytes.length > 0);
       for (let round = 0; round < group.rounds; round++) {
-        const target = site.copy('flipped');
-        const files = filesBelow(target).filter(({ bytes }) => bytes !== undefined && bytes.length > 0);
         const { path: file, bytes } = random.pick(files);
         const at = placeIn(bytes!, random);
         const bit = random.below(8);
-        const damaged = readFileSync(file);
+        const damaged = Uint8Array.from(bytes!);
         damaged[at] ^= 1 << bit;
-        writeFileSync(file, damaged);
-        const name = path.relative(target, file);
+        site.layout.put(whole.map((one) => (one.path === file ? { ...one, bytes: damaged } : one)));
+        const name = path.relative(site.directory, file);
         const where = `bit ${bit} of byte ${at} of ${bytes!.length} in ${name}`;
         try {
-          const told = await site.with((vault) => checkDamaged(vault, site.ledger), target);
+          const told = await site.with((vault) => checkDamaged(vault, site.ledger));
           group.count(`${told} (${name.replaceAll(/\d+/g, 'N')})`);
           group.passed();
         } catch (error) {

@@ -13,7 +13,8 @@ export class Image {
   }
 
   clone(): Image {
-    return new Image(this.content.slice());
+    // Not slice(): a Buffer's shares the memory.
+    return new Image(Uint8Array.from(this.content));
   }
 
   write(offset: number, data: Uint8Array): void {

@@ -1,12 +1,13 @@
-import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { cpSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { check } from './check.ts';
 import { ENTRY, readLog, type LogEntry } from './disk-log.ts';
 import type { Group, Kind } from './kind.ts';
+import { filesBelow, type StoredFile } from './layout.ts';
 import type { Ledger } from './ledger.ts';
 import { Random } from './random.ts';
-import { RecordedDisk, filesBelow, type StoredFile } from './recorded-disk.ts';
+import { RecordedDisk } from './recorded-disk.ts';
 import { Site } from './site.ts';
 import type { Workload } from './workload.ts';
 
@@ -65,6 +66,7 @@ export async function record(
   if (workload.shim!.get('unseen') > 0) throw new Error('files are changed through a mapping, which no record shows');
   if (close) await workload.stop();
   else await workload.kill();
+  site.layout.keep();
   return { root: site.directory, entries: readLog(site.log), before, inode, ledger, seed };
 }
 
@@ -105,19 +107,20 @@ export async function cutAll(
       if (entries[taken].entry === ENTRY.mark) ledger.take(Buffer.from(entries[taken].data).toString());
     }
     const cutSeed = `${seed}/cut ${place}/${random.word()}`;
-    const target = path.join(site.home, 'cut');
-    disk.cutTo(target, new Random(cutSeed), how.garbage);
+    const left = disk.cut(new Random(cutSeed), how.garbage);
+    site.layout.put(left);
     const then = ledger.fork();
     then.cut();
     try {
-      await site.with((vault) => check(vault, then), target);
+      await site.with((vault) => check(vault, then));
       // What was found once has to stay.
-      await site.with((vault) => check(vault, then), target);
+      await site.with((vault) => check(vault, then));
       how.group.passed();
     } catch (error) {
       failures++;
       const kept = path.join(site.home, `failed-${place}`);
-      disk.cutTo(kept, new Random(cutSeed), how.garbage);
+      site.layout.put(left);
+      cpSync(root, kept, { recursive: true });
       how.group.failed(cutSeed, error, kept);
     }
   }
@@ -136,11 +139,11 @@ async function goOnAfterCut(site: Site, recording: Recording, random: Random, ga
     if (entry.entry === ENTRY.mark) ledger.take(Buffer.from(entry.data).toString());
   }
   const cut = random.word();
-  disk.cutTo(site.directory, new Random(`${cut}`), garbage);
+  site.layout.put(disk.cut(new Random(`${cut}`), garbage));
   const copy = site.copy('recovered');
   ledger.cut();
   // A copy is opened to learn what of the last steps is there, so that the vault itself is recovered under record.
-  await site.with((vault) => check(vault, ledger), copy);
+  await site.with((vault) => check(vault, ledger, true), copy);
   site.ledger.become(ledger);
-  if (existsSync(copy)) rmSync(copy, { recursive: true });
+  rmSync(copy, { recursive: true });
 }

@@ -1,7 +1,7 @@
-import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { ENTRY, type LogEntry } from './disk-log.ts';
 import type { Image } from './image.ts';
+import type { StoredFile } from './layout.ts';
 import { Random } from './random.ts';
 import { UnsyncedFile } from './unsynced-file.ts';
 
@@ -39,7 +39,7 @@ export class RecordedDisk {
     this.random = new Random(`${seed}/lost`);
     this.directories.set(inodeOfRoot, root);
     for (const { path: name, inode, bytes } of before) {
-      const file = bytes === undefined ? undefined : new UnsyncedFile(bytes);
+      const file = bytes === undefined ? undefined : new UnsyncedFile(inode, bytes);
       if (file === undefined) this.directories.set(inode, name);
       else this.files.set(inode, file);
       this.names.set(name, file);
@@ -53,7 +53,7 @@ export class RecordedDisk {
     const file = this.files.get(inode);
     switch (entry.entry) {
       case ENTRY.create: {
-        const created = new UnsyncedFile();
+        const created = new UnsyncedFile(inode);
         this.files.set(inode, created);
         this.pending.push({ index, kind: 'put', path: paths[0], file: created });
         break;
@@ -87,8 +87,8 @@ export class RecordedDisk {
     }
   }
 
-  /** Writes into an empty folder what a power cut now would leave. */
-  cutTo(target: string, random: Random, garbage = false): void {
+  /** What a power cut now would leave. */
+  cut(random: Random, garbage = false): StoredFile[] {
     const names = new Map(this.names);
     const global = random.below(this.pending.length + 1);
     const each = new Map<string, number>();
@@ -98,14 +98,14 @@ export class RecordedDisk {
       if (!each.has(directory)) each.set(directory, random.below(this.pending.length + 1));
       if (i < (inOrder ? global : each.get(directory)!)) applyNaming(names, naming);
     }
-    this.store(target, names, (file) => file.afterCut(random, garbage));
+    return this.stored(names, (file) => file.afterCut(random, garbage));
   }
 
-  /** Writes what the process saw: for a comparison with what really lies there. */
-  currentTo(target: string): void {
+  /** What the process saw: for a comparison with what really lies there. */
+  current(): StoredFile[] {
     const names = new Map(this.names);
     for (const naming of this.pending) applyNaming(names, naming);
-    this.store(target, names, (file) => file.current);
+    return this.stored(names, (file) => file.current);
   }
 
   private syncEnded(inode: bigint, begun: number, succeeded: boolean): void {
@@ -131,19 +131,15 @@ export class RecordedDisk {
     });
   }
 
-  private store(target: string, names: Names, image: (file: UnsyncedFile) => Image): void {
-    rmSync(target, { recursive: true, force: true });
-    mkdirSync(target, { recursive: true, mode: 0o700 });
+  private stored(names: Names, image: (file: UnsyncedFile) => Image): StoredFile[] {
     const images = new Map<UnsyncedFile, Image>();
-    for (const [name, file] of [...names].sort(([a], [b]) => (a < b ? -1 : 1))) {
-      const to = path.join(target, path.relative(this.root, name));
-      mkdirSync(path.dirname(to), { recursive: true, mode: 0o700 });
-      if (file === undefined) mkdirSync(to, { recursive: true, mode: 0o700 });
-      else {
+    return [...names]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, file]) => {
+        if (file === undefined) return { path: name, inode: 0n, bytes: undefined };
         if (!images.has(file)) images.set(file, image(file));
-        writeFileSync(to, images.get(file)!.content, { mode: 0o600 });
-      }
-    }
+        return { path: name, inode: file.inode, bytes: images.get(file)!.content };
+      });
   }
 }
 
@@ -155,22 +151,4 @@ function applyNaming(names: Names, { kind, path: name, from, file }: Naming): vo
     for (const [known] of below) names.delete(known);
     for (const [known, moved] of below) names.set(`${name}${known.slice(from.length)}`, moved ?? file);
   }
-}
-
-export interface StoredFile {
-  path: string;
-  inode: bigint;
-  /** Undefined for a directory. */
-  bytes: Uint8Array | undefined;
-}
-
-/** Everything below a directory. */
-export function filesBelow(root: string): StoredFile[] {
-  return readdirSync(root, { recursive: true, encoding: 'utf8' })
-    .sort()
-    .map((name) => {
-      const file = path.join(root, name);
-      const stat = statSync(file, { bigint: true });
-      return { path: file, inode: stat.ino, bytes: stat.isFile() ? readFileSync(file) : undefined };
-    });
 }

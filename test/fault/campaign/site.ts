@@ -4,6 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { openVault, type Vault } from '@tidegate/nodes/vault';
 import { Shim, type ShimOptions } from '../../support/shim.ts';
+import { Layout } from './layout.ts';
 import { Ledger } from './ledger.ts';
 import { Workload } from './workload.ts';
 import { WITHOUT_END } from './task.ts';
@@ -38,6 +39,10 @@ export class Site {
 
   get directory(): string {
     return path.join(this.home, 'vault');
+  }
+
+  get layout(): Layout {
+    return new Layout(this.directory, path.join(this.home, 'inodes'));
   }
 
   get key(): string {

@@ -1,8 +1,7 @@
-import { cpSync, rmSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import path from 'node:path';
 import { check } from './check.ts';
 import type { Group, Kind } from './kind.ts';
+import { filesBelow, type StoredFile } from './layout.ts';
 import { Random } from './random.ts';
 import { Site } from './site.ts';
 import type { Workload } from './workload.ts';
@@ -22,7 +21,7 @@ async function work(site: Site, steps: number): Promise<void> {
   await workload.end();
   site.takeMarks();
   site.ledger.cut();
-  await site.with((vault) => check(vault, site.ledger), site.copy('asked'));
+  await site.with((vault) => check(vault, site.ledger, true), site.copy('asked'));
 }
 
 async function act(site: Site, steps: number, killAt: number): Promise<Workload> {
@@ -50,7 +49,7 @@ const SCENARIOS: readonly Scenario[] = [
       await workload.kill();
       site.takeMarks();
       site.ledger.cut();
-      await site.with((vault) => check(vault, site.ledger), site.copy('asked'));
+      await site.with((vault) => check(vault, site.ledger, true), site.copy('asked'));
     },
     act: (site, killAt) => act(site, 0, killAt),
   },
@@ -72,8 +71,8 @@ async function runScenario(scenario: Scenario, group: Group, random: Random, rou
   let kept = false;
   try {
     await scenario.prepare(site);
-    const before = path.join(site.home, 'before');
-    cpSync(site.directory, before, { recursive: true, force: true, errorOnExist: false });
+    site.layout.keep();
+    const before = filesBelow(site.directory);
     const last = await operationsOf(await scenario.act(site, 0));
     // What the rehearsal was told is nothing that the vault in its place before has to hold.
     site.newMarks();
@@ -105,9 +104,13 @@ async function operationsOf(workload: Workload): Promise<number> {
   return operations;
 }
 
-async function killedRound(site: Site, scenario: Scenario, before: string, killAt: number): Promise<void> {
-  rmSync(site.directory, { recursive: true, force: true });
-  cpSync(before, site.directory, { recursive: true });
+async function killedRound(
+  site: Site,
+  scenario: Scenario,
+  before: readonly StoredFile[],
+  killAt: number,
+): Promise<void> {
+  site.layout.put(before);
   const ledger = site.ledger.fork();
   const workload = await scenario.act(site, killAt);
   await workload.end();

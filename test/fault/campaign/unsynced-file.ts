@@ -13,10 +13,12 @@ const SECTOR = 512;
 
 /** A file: what is certainly on the disk, and what was done to it since, which may be there or not. */
 export class UnsyncedFile {
-  durable: Image;
+  readonly inode: bigint;
+  private durable: Image;
   pending: Change[] = [];
 
-  constructor(bytes?: Uint8Array) {
+  constructor(inode: bigint, bytes?: Uint8Array) {
+    this.inode = inode;
     this.durable = new Image(bytes);
   }
 
