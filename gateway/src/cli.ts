@@ -9,6 +9,7 @@ import { grantCommand } from './commands/grant.ts';
 import { hashPasswordCommand } from './commands/hash-password.ts';
 import { importCommand } from './commands/import.ts';
 import { initCommand } from './commands/init.ts';
+import { keyCommand } from './commands/key.ts';
 import { queryCommand } from './commands/query.ts';
 import { replayCommand } from './commands/replay.ts';
 import { runCommand } from './commands/run.ts';
@@ -34,6 +35,7 @@ export function tidegate(): Command {
     statusCommand,
     grantCommand,
     queryCommand,
+    keyCommand,
     replayCommand,
     detectCommand,
     exportCommand,

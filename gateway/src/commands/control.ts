@@ -63,6 +63,7 @@ const atRest = (vault: Vault, { name }: GatewayConfig): Controlled => ({
   grant: async (series, purpose) => (await outgoingOf(vault)).grant(series, purpose),
   revoke: async (series, purpose) => (await outgoingOf(vault)).revoke(series, purpose),
   query: (request) => queryVault(vault, request),
+  keys: () => vault.keys,
 });
 
 function succeeded(answer: Answer): Answer {

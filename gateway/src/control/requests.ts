@@ -1,7 +1,8 @@
 import { TideError } from '@tidegate/nodes/node';
-import { type Finding, type QueryOutcome, type QueryRequest, requestOf } from '@tidegate/nodes/vault';
+import { type Finding, type QueryOutcome, type QueryRequest, requestOf, type VaultKeys } from '@tidegate/nodes/vault';
 import { z } from 'zod';
 
+import { answerKeys } from './key-requests.ts';
 import type { GatewayStatus, GrantView } from './status.ts';
 
 /** What the control socket reaches: the running gateway, or one whose vault was opened for a single command. */
@@ -11,6 +12,7 @@ export interface Controlled {
   grant(series: string, purpose?: string): Promise<void>;
   revoke(series: string, purpose?: string): Promise<{ rewritten: number }>;
   query(request: QueryRequest): QueryAnswer;
+  keys(): VaultKeys;
 }
 
 /** Readings or summaries as they are read, and what they were once all are out. */
@@ -51,6 +53,8 @@ export async function answerControl(gateway: Controlled, method: string, path: s
   try {
     const request = `${method} ${path}`;
     if (request === 'POST /query') return { status: 200, lines: linesOf(gateway.query(requestIn(body))) };
+    if (request === 'POST /key/shred') return { status: 200, lines: lineOf(answerKeys(gateway.keys(), request, body)) };
+    if (path.startsWith('/key')) return { status: 200, body: await answerKeys(gateway.keys(), request, body) };
     return { status: 200, body: await act(gateway, request, body) };
   } catch (error) {
     if (error instanceof TideError)
@@ -92,6 +96,10 @@ function requestIn(body: unknown): QueryRequest {
     throw new TideError('bad-request', 'a query is {"series", "from"?, "to"?, "resolution"?, "order"?, "limit"?}');
   // Moments from now are the asking side's to resolve.
   return requestOf(parsed.data, Number.NaN);
+}
+
+async function* lineOf(result: Promise<object>): AsyncGenerator<Line> {
+  yield { end: await result };
 }
 
 async function* linesOf({ pages, outcome }: QueryAnswer): AsyncGenerator<Line> {

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { type Door, doorOf, doorRulesOf } from '@tidegate/nodes/ingest';
 import { type Clock, reasonOf, TideError } from '@tidegate/nodes/node';
 import { outgoingOf } from '@tidegate/nodes/sync';
-import { openVault, type QueryRequest, readKey, type Vault } from '@tidegate/nodes/vault';
+import { openVault, type QueryRequest, type Vault, type VaultKeys } from '@tidegate/nodes/vault';
 
 import { Exports } from '../backup/exports.ts';
 import { gatewayFiles } from '../backup/file-gateway.ts';
@@ -18,7 +18,7 @@ import { socketPath } from '../control/socket-path.ts';
 import type { GatewayStatus, GrantView } from '../control/status.ts';
 import { Editor } from '../editor/http-editor.ts';
 import { PasswordCheck } from '../login/password.ts';
-import { CREDENTIALS, derivedSecret } from './derived-secret.ts';
+import { CREDENTIALS } from './derived-secret.ts';
 import { readFlow, USER_DIR } from './file-flow.ts';
 import { Rate } from './rate.ts';
 import { queryVault } from './vault-query.ts';
@@ -126,6 +126,10 @@ export class Gateway implements Controlled {
     return queryVault(this.openVault, request);
   }
 
+  keys(): VaultKeys {
+    return this.openVault.keys;
+  }
+
   /** Vault, door, broker: from here on readings are taken in. */
   private async openDoor(): Promise<void> {
     const { directory, config, log } = this.options;
@@ -181,7 +185,6 @@ export class Gateway implements Controlled {
     await exports.start();
     this.undo.push(() => exports.stop());
     const passwords = new PasswordCheck([{ name: config.editor.user, passwordHash: config.editor.passwordHash }]);
-    const { key, directory: vaultDirectory } = vaultOptionsOf(directory, config);
     const editor = new Editor({
       name: config.name,
       host: config.editor.host,
@@ -189,7 +192,8 @@ export class Gateway implements Controlled {
       userDir: path.join(directory, USER_DIR),
       user: config.editor.user,
       login: (user, password) => passwords.matches(user, password),
-      credentialSecret: derivedSecret(readKey(key, vaultDirectory), CREDENTIALS),
+      // Of the vault, not of its key, which may rotate.
+      credentialSecret: await this.openVault.keys.derived(CREDENTIALS),
       tidegate: { vault: this.openVault, door: this.door! },
       log,
     });

@@ -56,6 +56,7 @@ describe('control socket', () => {
         calls.push(call);
         return { rewritten: 3 };
       },
+      keys: () => assert.fail('nobody asked for keys'),
       query: (request) => {
         calls.push(request);
         return {

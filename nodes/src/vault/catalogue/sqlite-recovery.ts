@@ -88,7 +88,7 @@ function openKeys(
     const aside = setAside(directory, lost);
     problems.push(`neither ${HEADER_FILE} nor its copy can be read; ${lost.join(', ')} lie in ${aside}`);
   }
-  return createKeys(secret);
+  return createKeys(secret, Date.now());
 }
 
 function sizeOf(file: string): number {
