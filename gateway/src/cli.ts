@@ -1,5 +1,3 @@
-import { createRequire } from 'node:module';
-
 import { Command } from 'commander';
 
 import { demoCommand } from './commands/demo.ts';
@@ -14,14 +12,13 @@ import { queryCommand } from './commands/query.ts';
 import { replayCommand } from './commands/replay.ts';
 import { runCommand } from './commands/run.ts';
 import { statusCommand } from './commands/status.ts';
-
-const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
+import { VERSION } from './version.ts';
 
 /** The command line of the gateway. */
 export function tidegate(): Command {
   const program = new Command('tidegate')
     .description('An offline-first IoT gateway for Node-RED: durable, encrypted, mergeable.')
-    .version(version)
+    .version(VERSION)
     .showHelpAfterError('(add --help to see what is allowed)')
     .exitOverride()
     .addHelpText(

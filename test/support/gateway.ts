@@ -10,6 +10,8 @@ export interface Ready {
   name: string;
   editor: string;
   gatewayBroker: string;
+  /** Absent from the demo; null when /metrics and /healthz are not open. */
+  metrics?: string | null;
   pid: number;
 }
 

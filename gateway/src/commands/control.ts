@@ -11,6 +11,9 @@ import { vaultOptionsOf } from '../config/vault-options.ts';
 import { askControl, askControlLines } from '../control/http-ask.ts';
 import { type Answer, answerControl, type Controlled, type Line } from '../control/requests.ts';
 import { socketPath } from '../control/socket-path.ts';
+import { exposed } from '../metrics/exposition.ts';
+import { metricsOf } from '../metrics/gateway-metrics.ts';
+import { VERSION } from '../version.ts';
 import { queryVault } from '../device/vault-query.ts';
 import { vaultStatus } from '../device/vault-status.ts';
 
@@ -64,6 +67,7 @@ const atRest = (vault: Vault, { name }: GatewayConfig): Controlled => ({
   revoke: async (series, purpose) => (await outgoingOf(vault)).revoke(series, purpose),
   query: (request) => queryVault(vault, request),
   keys: () => vault.keys,
+  metrics: async () => exposed(metricsOf({ name, running: false, ...(await vaultStatus(vault)) }, VERSION)),
 });
 
 function succeeded(answer: Answer): Answer {

@@ -41,6 +41,7 @@ async function run(directory: string, options: { json?: true }): Promise<void> {
             name: config.name,
             editor: gateway.editorUrl,
             gatewayBroker: gateway.brokerUrl,
+            metrics: gateway.metricsUrl,
             pid: process.pid,
           }),
         );
@@ -48,6 +49,7 @@ async function run(directory: string, options: { json?: true }): Promise<void> {
         console.log(`Gateway ${config.name} is running.`);
         console.log(`  sensors  ${gateway.brokerUrl}`);
         console.log(`  editor   ${gateway.editorUrl}  (user ${config.editor.user})`);
+        if (gateway.metricsUrl !== null) console.log(`  metrics  ${gateway.metricsUrl}/metrics`);
         console.log(`  status   tidegate status ${directory}`);
       }
     },

@@ -11,7 +11,13 @@ export function statusCommand(program: Command): void {
     .description('Shows readings, backlog, bridge and grants of the gateway in DIR, whether it runs or not.')
     .argument('<dir>', 'directory of the gateway')
     .option('--json', 'print one line of JSON')
-    .action(async (directory: string, options: { json?: true }) => {
+    .option('--metrics', 'print metrics in the text format of Prometheus')
+    .action(async (directory: string, options: { json?: true; metrics?: true }) => {
+      if (options.metrics === true) {
+        const { text } = await control<{ text: string }>(directory, 'GET', '/metrics');
+        process.stdout.write(text);
+        return;
+      }
       const status = await control<GatewayStatus>(directory, 'GET', '/status');
       console.log(options.json === true ? JSON.stringify(status) : statusText(status, Date.now()));
     });

@@ -89,6 +89,10 @@ export const gatewayConfig = z.strictObject({
     })
     .prefault({})
     .describe('the key broker'),
+  metrics: z
+    .strictObject({ host: host.default('127.0.0.1'), port })
+    .optional()
+    .describe('keys host, port; left out, nothing is opened'),
   limits: z
     .strictObject({
       payloadBytes: z.number().int().min(1_024).max(16_777_216).default(262_144).describe('1024..16777216 bytes'),

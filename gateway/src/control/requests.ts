@@ -13,6 +13,8 @@ export interface Controlled {
   revoke(series: string, purpose?: string): Promise<{ rewritten: number }>;
   query(request: QueryRequest): QueryAnswer;
   keys(): VaultKeys;
+  /** In Prometheus' text format. */
+  metrics(): Promise<string>;
 }
 
 /** Readings or summaries as they are read, and what they were once all are out. */
@@ -67,6 +69,8 @@ async function act(gateway: Controlled, request: string, body: unknown): Promise
   switch (request) {
     case 'GET /status':
       return gateway.status();
+    case 'GET /metrics':
+      return { text: await gateway.metrics() };
     case 'GET /grants':
       return { grants: await gateway.grants() };
     case 'PUT /grants': {

@@ -1,3 +1,5 @@
+import { spanText, vaultWarnings } from '@tidegate/nodes/vault';
+
 import type { GatewayStatus } from './status.ts';
 
 const grouped = (count: number): string => count.toLocaleString('en-US');
@@ -16,7 +18,6 @@ export function bytesText(bytes: number): string {
 /** A status for people, one fact in a line. */
 export function statusText(status: GatewayStatus, now: number): string {
   const { process: running, vault, bridge, enrolled, grants } = status;
-  const commit = running === undefined ? '' : `, commit ${vault.commitP50Ms.toFixed(1)} ms`;
   const facts: [string, string][] = [['gateway', `${status.name}, ${status.running ? 'running' : 'not running'}`]];
   if (running !== undefined) {
     facts.push(
@@ -30,18 +31,15 @@ export function statusText(status: GatewayStatus, now: number): string {
         `${grouped(running.rejected)} messages since the start, ${grouped(vault.quarantined)} kept to look at`,
       ],
     );
+    if (running.metrics !== null) facts.push(['metrics', `${running.metrics}/metrics`]);
     if (running.cut + running.refused > 0)
       facts.push(['refused', `${grouped(running.refused)} messages, ${grouped(running.cut)} connections closed`]);
   }
-  facts.push(
-    ['vault', `${grouped(vault.readings)} readings, ${bytesText(vault.bytes)}${commit}`],
-    [
-      'waiting',
-      `${grouped(vault.blocksWaiting)} blocks (${bytesText(vault.blockBytesWaiting)}), ${grouped(vault.alertsWaiting)} alerts`,
-    ],
-  );
-  if (vault.damaged > 0)
-    facts.push(['damaged', `${grouped(vault.damaged)} records could not be opened and were set aside`]);
+  facts.push(...vaultFacts(status), [
+    'waiting',
+    `${grouped(vault.blocksWaiting)} blocks (${bytesText(vault.blockBytesWaiting)}), ${grouped(vault.alertsWaiting)} alerts`,
+  ]);
+  for (const warning of vaultWarnings(vault)) facts.push(['warning', warning]);
   facts.push(
     [
       'cloud',
@@ -58,6 +56,34 @@ export function statusText(status: GatewayStatus, now: number): string {
     ],
   );
   return facts.map(([name, fact]) => `${name.padEnd(10)} ${fact}`).join('\n');
+}
+
+/** What the vault holds, what room it takes, and what it costs the disk. */
+function vaultFacts({ vault, process: running }: GatewayStatus): [string, string][] {
+  const { oldestReadingTime, bytesPerReading, bytesWritten, readingsWritten, quota, timeToFullMs, gaps } = vault;
+  const since = oldestReadingTime === undefined ? '' : ` since ${new Date(oldestReadingTime).toISOString()}`;
+  const each = bytesPerReading === undefined ? '' : ` (${bytesPerReading.toFixed(1)} bytes a reading)`;
+  const facts: [string, string][] = [
+    ['vault', `${grouped(vault.readings)} readings${since}, ${bytesText(vault.bytesAtRest ?? vault.bytes)}${each}`],
+  ];
+  if (quota !== undefined) {
+    const full = timeToFullMs === undefined ? '' : `, full in ${spanText(timeToFullMs)} at the present rate`;
+    facts.push(['room', `${bytesText(quota.used)} of ${bytesText(quota.bytes)}${full}`]);
+  }
+  if (running !== undefined) {
+    const longest = vault.commitMaxMs === undefined ? '' : `, at most ${vault.commitMaxMs.toFixed(1)} ms`;
+    const wear = bytesWritten === undefined ? '' : `; ${wearText(bytesWritten, readingsWritten)}`;
+    const half = `half of them in ${vault.commitP50Ms.toFixed(1)} ms, 99 % in ${vault.commitP99Ms.toFixed(1)} ms`;
+    facts.push(['commits', `${grouped(vault.commits)}, ${half}${longest}${wear}`]);
+  }
+  if (gaps !== undefined && gaps > 0) facts.push(['gaps', `${grouped(gaps)} spans were given up and declared`]);
+  return facts;
+}
+
+function wearText(written: NonNullable<GatewayStatus['vault']['bytesWritten']>, readings = 0): string {
+  const total = written.journal + written.segments + written.catalogue;
+  const each = readings === 0 ? '' : `, ${(total / readings).toFixed(1)} for each reading`;
+  return `${bytesText(total)} written${each}`;
 }
 
 /** What the node says, and the reason where it says none. */

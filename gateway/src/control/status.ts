@@ -1,3 +1,5 @@
+import type { VaultStats } from '@tidegate/nodes/vault';
+
 /** What `tidegate status` shows. Counts of the door and the broker are since the start. */
 export interface GatewayStatus {
   name: string;
@@ -14,30 +16,38 @@ export interface GatewayStatus {
     /** MQTT connections. */
     clients: number;
     messages: number;
+    readings: number;
     readingsPerSecond: number;
     rejected: number;
     duplicates: number;
     refused: number;
     /** Messages that wait for their commit. */
     waitingMessages: number;
+    waitingBytes: number;
+    /** Messages are refused at the moment, and nothing is committed. */
+    stuck: boolean;
     /** Connections closed because a message could not be committed or was too large. */
     cut: number;
+    /** Where `/metrics` and `/healthz` are answered; null when they are not open. */
+    metrics: string | null;
+    residentBytes: number;
+    /** Processor time of all threads, and time in which the event loop had work, since the start; seconds. */
+    cpuSeconds: number;
+    busySeconds: number;
   };
-  vault: {
-    directory: string;
-    incarnation: string;
-    readings: number;
-    bytes: number;
-    blocksWaiting: number;
-    blockBytesWaiting: number;
-    alertsWaiting: number;
-    quarantined: number;
-    damaged: number;
-    commitP50Ms: number;
-    commitP99Ms: number;
-  };
+  vault: VaultStats & { directory: string };
   /** State of the way to the cloud, as the bridge says it, and why it is not up; null when no bridge runs. */
-  bridge: { state: string; text: string; since: number; reason: string | null } | null;
+  bridge: {
+    state: string;
+    text: string;
+    since: number;
+    reason: string | null;
+    /** Since the start. */
+    framesSent: number;
+    bytesSent: number;
+    /** Smoothed time from sending to the cloud's acknowledgement. */
+    latencyMs: number;
+  } | null;
   /** Where the gateway is enrolled; null when it is not. */
   enrolled: { tenant: string; gateway: string; broker: string | null } | null;
   grants: GrantView[];

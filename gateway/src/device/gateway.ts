@@ -10,6 +10,7 @@ import { Exports } from '../backup/exports.ts';
 import { gatewayFiles } from '../backup/file-gateway.ts';
 import { ExportServer, exportSocket } from '../backup/http-export.ts';
 import { Broker } from '../broker/mqtt-broker.ts';
+import { CONFIG_FILE } from '../config/file-config.ts';
 import type { GatewayConfig } from '../config/schema.ts';
 import { vaultOptionsOf } from '../config/vault-options.ts';
 import { ControlServer } from '../control/http-control.ts';
@@ -18,8 +19,14 @@ import { socketPath } from '../control/socket-path.ts';
 import type { GatewayStatus, GrantView } from '../control/status.ts';
 import { Editor } from '../editor/http-editor.ts';
 import { PasswordCheck } from '../login/password.ts';
+import { CommitWatch } from '../metrics/commit-watch.ts';
+import { exposed } from '../metrics/exposition.ts';
+import { metricsOf } from '../metrics/gateway-metrics.ts';
+import { MetricsServer } from '../metrics/http-metrics.ts';
+import { VERSION } from '../version.ts';
 import { CREDENTIALS } from './derived-secret.ts';
 import { readFlow, USER_DIR } from './file-flow.ts';
+import { processUse } from './process-use.ts';
 import { Rate } from './rate.ts';
 import { queryVault } from './vault-query.ts';
 import { vaultStatus } from './vault-status.ts';
@@ -46,12 +53,15 @@ export class Gateway implements Controlled {
   private door: Door | undefined;
   private broker: Broker | undefined;
   private editor: Editor | undefined;
+  private readonly watch: CommitWatch;
+  private metricsServer: MetricsServer | undefined;
   private startedAt = 0;
 
   constructor(options: GatewayOptions, clock: Clock) {
     this.options = options;
     this.clock = clock;
     this.rate = new Rate(clock);
+    this.watch = new CommitWatch(clock);
   }
 
   /** Starts everything, or ends what was started and throws. */
@@ -79,6 +89,12 @@ export class Gateway implements Controlled {
     return `mqtt://${shownHost(this.options.config.mqtt.host)}:${this.broker?.port ?? 0}`;
   }
 
+  /** Where `/metrics` and `/healthz` are; null when the configuration does not open them. */
+  get metricsUrl(): string | null {
+    const { metrics } = this.options.config;
+    return metrics === undefined ? null : `http://${shownHost(metrics.host)}:${this.metricsServer?.port ?? 0}`;
+  }
+
   /** The open vault, for what runs in the same process. */
   get openVault(): Vault {
     if (this.vault === undefined) throw new TideError('not-running', 'the gateway is not running');
@@ -99,12 +115,17 @@ export class Gateway implements Controlled {
         broker: this.brokerUrl,
         clients: broker.clients,
         messages: door.messages,
+        readings: door.readings,
         readingsPerSecond: Number(this.rate.perSecond().toFixed(1)),
         rejected: door.rejected,
         duplicates: door.duplicates,
         refused: door.refused,
         waitingMessages: door.waitingMessages,
+        waitingBytes: door.waitingBytes,
+        stuck: this.watch.stuck,
         cut: broker.cut,
+        metrics: this.metricsUrl,
+        ...processUse(),
       },
       ...(await vaultStatus(this.openVault)),
     };
@@ -128,6 +149,10 @@ export class Gateway implements Controlled {
 
   keys(): VaultKeys {
     return this.openVault.keys;
+  }
+
+  async metrics(): Promise<string> {
+    return exposed(metricsOf(await this.status(), VERSION));
   }
 
   /** Vault, door, broker: from here on readings are taken in. */
@@ -164,8 +189,23 @@ export class Gateway implements Controlled {
     await named(this.options.portNames.mqtt, () => broker.start());
     this.undo.push(() => broker.stop());
     this.broker = broker;
-    const sampling = setInterval(() => this.rate.sample(door.stats().readings), 1_000);
+    const sampling = setInterval(() => {
+      const stats = door.stats();
+      this.rate.sample(stats.readings);
+      this.watch.sample({ ...stats, head: vault.journal.head });
+    }, 1_000);
     this.undo.push(async () => clearInterval(sampling));
+    await this.startMetrics();
+  }
+
+  /** Open before the flows start, so that a start that takes long can be watched. */
+  private async startMetrics(): Promise<void> {
+    const { metrics } = this.options.config;
+    if (metrics === undefined) return;
+    const server = new MetricsServer({ ...metrics, version: VERSION, status: () => this.status() });
+    await named(`${CONFIG_FILE}: metrics.port`, () => server.start());
+    this.undo.push(() => server.stop());
+    this.metricsServer = server;
   }
 
   /** Control socket and Node-RED. */

@@ -14,19 +14,7 @@ export async function vaultStatus(
   const bridge = bridgeOf(vault)?.status();
   const enrolment = await loadEnrolment(vault);
   return {
-    vault: {
-      directory: vault.directory,
-      incarnation: stats.incarnation,
-      readings: stats.readings,
-      bytes: stats.bytes,
-      blocksWaiting: stats.blocksWaiting,
-      blockBytesWaiting: stats.blockBytesWaiting,
-      alertsWaiting: stats.alertsWaiting,
-      quarantined: stats.quarantined,
-      damaged: stats.damaged,
-      commitP50Ms: stats.commitP50Ms,
-      commitP99Ms: stats.commitP99Ms,
-    },
+    vault: { directory: vault.directory, ...stats },
     bridge:
       bridge === undefined
         ? null
@@ -35,6 +23,9 @@ export async function vaultStatus(
             text: statusText(bridge, (time) => timeText(time, systemClock.now())),
             since: bridge.since,
             reason: bridge.reason ?? null,
+            framesSent: bridge.framesSent,
+            bytesSent: bridge.bytesSent,
+            latencyMs: bridge.latencyMs,
           },
     enrolled:
       enrolment === undefined

@@ -12,6 +12,7 @@ export { QUARANTINE_LIMIT, RECEIPT_WINDOW } from './vault.ts';
 export type { Finding } from './disk.ts';
 export type * from './vault.ts';
 export * from './gaps.ts';
+export { spanText, vaultWarnings } from './vault-warnings.ts';
 export { momentOf } from './query/moment.ts';
 export { FIELDS as QUERY_FIELDS, MAX_HELD_ROWS, type QueryRequest, requestOf } from './query/request.ts';
 export { type Outcome as QueryOutcome, readingPages, shaped } from './query/rows.ts';

@@ -13,6 +13,9 @@ const status: GatewayStatus = {
   vault: {
     directory: '/srv/vault',
     incarnation: '0'.repeat(32),
+    head: 1_234_568,
+    problems: [],
+    commits: 7,
     readings: 1_234_567,
     bytes: 2_500_000,
     blocksWaiting: 18,
@@ -28,6 +31,8 @@ const status: GatewayStatus = {
   grants: [],
 };
 
+/** What a bridge has sent. */
+const sent = { framesSent: 0, bytesSent: 0, latencyMs: 0 };
 const outcome = { count: 701, series: 1, complete: true };
 
 async function* pages(...lists: object[][]): AsyncGenerator<readonly object[]> {
@@ -56,6 +61,7 @@ describe('control socket', () => {
         calls.push(call);
         return { rewritten: 3 };
       },
+      metrics: async () => 'tidegate_up 1',
       keys: () => assert.fail('nobody asked for keys'),
       query: (request) => {
         calls.push(request);
@@ -78,6 +84,10 @@ describe('control socket', () => {
     );
     assert.deepEqual(calls.splice(0), [{ series: ['a/#'], from: -Infinity, to: 5, order: 'series', limit: 3 }]);
     assert.deepEqual(await answerControl(gateway, 'GET', '/status', undefined), { status: 200, body: status });
+    assert.deepEqual(await answerControl(gateway, 'GET', '/metrics', undefined), {
+      status: 200,
+      body: { text: 'tidegate_up 1' },
+    });
     assert.deepEqual(await answerControl(gateway, 'DELETE', '/grants', { series: 'a/#' }), {
       status: 200,
       body: { rewritten: 3, grants: [] },
@@ -113,9 +123,15 @@ describe('status text', () => {
   });
 
   it('says why the cloud is not reached', () => {
-    const bridge = { state: 'offline', text: 'offline since 12:04, 18 blocks wait', since: 0, reason: 'no such host' };
+    const bridge = {
+      state: 'offline',
+      text: 'offline since 12:04, 18 blocks wait',
+      since: 0,
+      reason: 'no such host',
+      ...sent,
+    };
     assert.match(statusText({ ...status, bridge }, 0), /offline since 12:04, 18 blocks wait \(no such host\)$/m);
-    const refused = { state: 'error', text: 'no such gateway', since: 0, reason: 'no such gateway' };
+    const refused = { state: 'error', text: 'no such gateway', since: 0, reason: 'no such gateway', ...sent };
     assert.match(statusText({ ...status, bridge: refused }, 0), /bridge +no such gateway$/m);
   });
 });
