@@ -13,7 +13,7 @@ import { readTimes, writeTimes } from './time-column.ts';
  *   runs      varint count | varint length | packed: each varint length of the run, flags u8, has u8 (bit 0 unit,
  *             1 anomaly), varint index of the unit where it has one
  *   numbers, switches, words   of those readings that are of this type, in order; absent when there are none
- *   strings   varint length | packed; each varint length, UTF-8; words first, units after them
+ *   strings   varint length | packed; each varint length, UTF-8; words and units
  */
 const VERSION = 1;
 /** Most readings of a chunk. */
@@ -34,6 +34,10 @@ interface Run {
   unit: number;
 }
 
+/** Used again for each chunk: encoding never waits for anything. */
+const out = new ByteWriter();
+const listed = new ByteWriter(1_024);
+
 export function encodeChunk(columns: ReadingColumns): Buffer {
   const { count, flags, values } = columns;
   const texts = new Map<string, number>();
@@ -47,19 +51,21 @@ export function encodeChunk(columns: ReadingColumns): Buffer {
     const picked = values.filter((_, i) => kindOf(flags[i]) === kind);
     return kind === STRING ? picked.map((index) => indexOf(columns.strings[index])) : picked;
   };
-  const out = new ByteWriter(2 * count + 64);
+  out.reset();
   out.byte(VERSION);
   out.varint(count);
   writeTimes(out, columns.times, count);
-  const words = ofKind(STRING);
   const runs = runsOf(columns, indexOf);
   writeRuns(out, runs);
   const uniform = runs.length === 1 && kindOf(runs[0].flags) === NUMBER;
   const numbers = uniform ? values.subarray(0, count) : ofKind(NUMBER);
   if (numbers.length > 0) writeNumbers(out, numbers);
-  const switches = uniform ? undefined : ofKind(FALSE);
-  if (switches !== undefined && switches.length > 0) writeIntegers(out, switches, switches.length);
-  if (words.length > 0) writeIntegers(out, words, words.length);
+  if (!uniform) {
+    const switches = ofKind(FALSE);
+    if (switches.length > 0) writeIntegers(out, switches, switches.length);
+    const words = ofKind(STRING);
+    if (words.length > 0) writeIntegers(out, words, words.length);
+  }
   const anomalies = columns.anomalies?.subarray(0, count).filter((anomaly) => !Number.isNaN(anomaly));
   if (anomalies !== undefined && anomalies.length > 0) writeNumbers(out, anomalies);
   writeStrings(out, texts.keys());
@@ -152,7 +158,8 @@ function runsOf(columns: ReadingColumns, indexOf: (text: string) => number): Run
 }
 
 function writeRuns(out: ByteWriter, runs: readonly Run[]): void {
-  const bytes = new ByteWriter(64);
+  const bytes = listed;
+  bytes.reset();
   for (const { length, flags, has, unit } of runs) {
     bytes.varint(length);
     bytes.byte(flags);
@@ -166,13 +173,13 @@ function writeRuns(out: ByteWriter, runs: readonly Run[]): void {
 
 function readRuns(reader: VarintReader, count: number): Run[] {
   const number = reader.next();
-  const listed = new VarintReader(readPacked(reader, reader.next()));
+  const bytes = new VarintReader(readPacked(reader, reader.next()));
   const runs: Run[] = [];
   let sum = 0;
   for (let i = 0; i < number; i++) {
-    const length = listed.next();
-    const [flags, has] = listed.take(2);
-    runs.push({ length, flags, has, unit: (has & HAS_UNIT) === 0 ? 0 : listed.next() });
+    const length = bytes.next();
+    const [flags, has] = bytes.take(2);
+    runs.push({ length, flags, has, unit: (has & HAS_UNIT) === 0 ? 0 : bytes.next() });
     sum += length;
   }
   if (sum !== count) throw new RangeError(`runs of ${sum} readings in a chunk of ${count}`);
@@ -180,7 +187,8 @@ function readRuns(reader: VarintReader, count: number): Run[] {
 }
 
 function writeStrings(out: ByteWriter, texts: Iterable<string>): void {
-  const bytes = new ByteWriter(256);
+  const bytes = listed;
+  bytes.reset();
   for (const text of texts) {
     const utf8 = Buffer.from(text, 'utf8');
     bytes.varint(utf8.length);

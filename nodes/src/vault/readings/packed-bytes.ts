@@ -12,7 +12,7 @@ const HUFFMAN = 2;
 /** Below this a Huffman table costs more than it saves. */
 const WORTH_PACKING = 48;
 /** Bytes that are looked at to tell whether sequences come again. */
-const SAMPLE = 1_024;
+const SAMPLE = 384;
 const REPEATED = 0.35;
 /** A guess at the description of the codes in a deflate block, bytes. */
 const TABLE = 40;

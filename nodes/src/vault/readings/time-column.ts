@@ -20,6 +20,10 @@ const GRID = 3;
 const MAX_WHOLE = 2 ** 49;
 const MIN_GRID = 8;
 const PLANES = 8;
+/** Steps that are looked at to tell the usual one. */
+const SAMPLE = 63;
+/** Used again for each chunk. */
+const listed = new ByteWriter(256);
 
 export function writeTimes(out: ByteWriter, times: Float64Array, count: number): void {
   if (!areWhole(times, count)) {
@@ -27,11 +31,14 @@ export function writeTimes(out: ByteWriter, times: Float64Array, count: number):
     writePlanes(out, times.subarray(0, count));
     return;
   }
-  const steps = new Float64Array(Math.max(count - 1, 0));
-  for (let i = 1; i < count; i++) steps[i - 1] = times[i] - times[i - 1];
-  const base = typical(steps);
-  const deltas = steps.map((step) => step - base);
-  const doubles = steps.map((step, i) => (i === 0 ? step - base : step - steps[i - 1]));
+  const base = typical(times, count);
+  const deltas = new Float64Array(Math.max(count - 1, 0));
+  const doubles = new Float64Array(deltas.length);
+  for (let i = 1; i < count; i++) {
+    const delta = times[i] - times[i - 1] - base;
+    deltas[i - 1] = delta;
+    doubles[i - 1] = i === 1 ? delta : delta - deltas[i - 2];
+  }
   const grid = gridOf(times, count, base);
   let form: typeof DELTA | typeof DOUBLE | typeof GRID = DELTA;
   let cost = costOf(deltas, deltas.length);
@@ -75,11 +82,12 @@ function areWhole(times: Float64Array, count: number): boolean {
 }
 
 /** Median of a sample of the steps. */
-function typical(steps: Float64Array): number {
-  if (steps.length === 0) return 0;
-  const every = Math.max(1, Math.floor(steps.length / 63));
-  const sample = steps.filter((_, i) => i % every === 0).toSorted();
-  return sample[sample.length >> 1];
+function typical(times: Float64Array, count: number): number {
+  if (count < 2) return 0;
+  const every = Math.max(1, Math.floor((count - 1) / SAMPLE));
+  const sample = new Float64Array(Math.min(SAMPLE, count - 1));
+  for (let i = 0; i < sample.length; i++) sample[i] = times[1 + i * every] - times[i * every];
+  return sample.toSorted()[sample.length >> 1];
 }
 
 interface Grid {
@@ -140,7 +148,8 @@ function line(places: Float64Array, times: Float64Array, count: number): { start
 function writeGrid(out: ByteWriter, { start, period, gaps, residuals }: Grid): void {
   out.float(start);
   out.float(period);
-  const bytes = new ByteWriter(64);
+  const bytes = listed;
+  bytes.reset();
   for (const [i, number] of gaps.entries()) bytes.varint(i % 2 === 0 ? number : zigzag(number));
   out.varint(gaps.length / 2);
   out.varint(bytes.length);
@@ -153,15 +162,15 @@ function readGrid(reader: VarintReader, count: number): Float64Array {
   const start = head.readDoubleLE(0);
   const period = head.readDoubleLE(8);
   let gaps = reader.next();
-  const listed = new VarintReader(readPacked(reader, reader.next()));
+  const moves = new VarintReader(readPacked(reader, reader.next()));
   const times = readIntegers(reader, count);
   let place = 0;
-  let gapAt = gaps > 0 ? listed.next() : count;
+  let gapAt = gaps > 0 ? moves.next() : count;
   for (let i = 0; i < count; i++) {
     if (i > 0) place++;
     if (i === gapAt) {
-      place += unzigzag(listed.next());
-      gapAt = --gaps > 0 ? i + listed.next() : count;
+      place += unzigzag(moves.next());
+      gapAt = --gaps > 0 ? i + moves.next() : count;
     }
     times[i] += onGrid(start, period, place);
   }
