@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import type { JournalLog } from '../../nodes/src/vault/journal/journal-log.ts';
+import type { NewRecord } from '../../nodes/src/vault/journal/record.ts';
+import { PAGE, journalRecord, openJournal } from '../support/journal.ts';
+import { SimulatedDisk } from '../support/simulated-disk.ts';
+import { randomFrom } from '../support/simulated-world.ts';
+
+/** In the padding, where a page means nothing, only every so many bytes are tried. */
+const STRIDE = Number(process.env['STRIDE'] ?? 29);
+const OPTIONS = { fileBytes: 5 * PAGE, acknowledged: 5 };
+
+function written(): { disk: SimulatedDisk; records: NewRecord[] } {
+  const disk = new SimulatedDisk();
+  const { log } = openJournal(disk, { fileBytes: 5 * PAGE });
+  const records = [
+    journalRecord(1, 5, [40, 30]),
+    journalRecord(6, 5, [20]),
+    journalRecord(11, 2, [4_500, 30]),
+    journalRecord(13, 5, [25, 35]),
+    journalRecord(18, 5, [30]),
+  ];
+  for (const record of records) log.append(record);
+  log.close();
+  assert.equal(disk.names().length, 2);
+  return { disk, records };
+}
+
+/** Boxes that are not what they were; a record that cannot be read at all counts as more than one. */
+function lostBoxes(log: JournalLog, records: readonly NewRecord[]): number {
+  let lost = 0;
+  for (const [i, { boxes, ...head }] of records.entries()) {
+    const read = log.read(i + 1);
+    if (read === undefined) {
+      lost += 1 + boxes.length;
+      continue;
+    }
+    const { boxes: found, number, ...rest } = read;
+    assert.equal(number, i + 1);
+    assert.deepEqual(rest, head);
+    assert.equal(found.length, boxes.length);
+    for (const [at, box] of found.entries()) {
+      if (box === undefined) lost++;
+      else assert.deepEqual(Uint8Array.from(box), boxes[at]);
+    }
+  }
+  return lost;
+}
+
+/** Every byte that is not zero, and some that are. */
+function* places(disk: SimulatedDisk): Generator<[name: string, byte: number]> {
+  for (const name of disk.names()) {
+    const contents = disk.contents(name);
+    for (let byte = 0; byte < contents.length; byte++)
+      if (contents[byte] !== 0 || byte % STRIDE === 0) yield [name, byte];
+  }
+}
+
+describe('a flipped bit in the redo log', () => {
+  const { disk, records } = written();
+  const random = randomFrom(3);
+
+  it('costs one box at most and is noticed, wherever it is', function () {
+    this.timeout(120_000);
+    let tried = 0;
+    let boxes = 0;
+    let unnoticed = 0;
+    for (const [name, byte] of places(disk)) {
+      const changed = disk.copy();
+      const bit = 8 * byte + Math.floor(random() * 8);
+      changed.flip(name, bit);
+      const { log, findings } = openJournal(changed, OPTIONS);
+      const where = `${name}, bit ${bit}`;
+      const lost = lostBoxes(log, records);
+      const found = [...findings, ...log.verify()];
+      assert.ok(lost <= 1, `${where}: ${lost} boxes are lost`);
+      assert.ok(lost === 0 || found.length > 0, `${where}: nobody noticed`);
+      assert.equal(log.append(journalRecord(23, 1, [3])).number, 6, where);
+      if (found.length === 0) unnoticed++;
+      tried++;
+      boxes += lost;
+    }
+    assert.ok(tried > 7_000 && boxes > 4_000, `${tried} bits, ${boxes} boxes`);
+    // Pages that no record has used yet mean nothing: a flipped bit there changes nothing, and nobody looks for it.
+    assert.ok(unnoticed <= (4 * PAGE) / STRIDE, `${unnoticed} unnoticed`);
+  });
+
+  it('makes at most the newest record one that was never finished, when nobody knows that it was acknowledged', function () {
+    this.timeout(120_000);
+    for (const [name, byte] of places(disk)) {
+      if (byte % 11 !== 0) continue;
+      const changed = disk.copy();
+      const bit = 8 * byte + Math.floor(random() * 8);
+      changed.flip(name, bit);
+      const { log, findings } = openJournal(changed, { fileBytes: 5 * PAGE });
+      const where = `${name}, bit ${bit}`;
+      assert.ok(log.last === 5 || (log.last === 4 && findings.some(({ kind }) => kind === 'torn')), where);
+      assert.ok(lostBoxes(log, records.slice(0, log.last)) <= 1, where);
+      log.append(journalRecord(23, 1, [3]));
+      assert.ok(openJournal(changed).log.last > log.last - 1, where);
+    }
+  });
+});
