@@ -73,6 +73,11 @@ export class Exports implements ExportSource {
 
   async close(): Promise<void> {
     clearTimeout(this.idle);
+    await this.drop();
+  }
+
+  /** Whoever asks for more of it is told to go on from what was kept. */
+  private async drop(): Promise<void> {
     const { session } = this;
     this.session = undefined;
     await session?.close();
@@ -88,7 +93,7 @@ export class Exports implements ExportSource {
     } finally {
       this.busy = false;
       this.idle = setTimeout(() => {
-        this.close().catch(() => {
+        this.drop().catch(() => {
           // The vault has closed meanwhile, and its cut with it.
         });
       }, PATIENCE_MS).unref();
@@ -102,7 +107,7 @@ export class Exports implements ExportSource {
         'busy',
         `an export to ${this.session.path} is under way; wait for it, or ${PATIENCE_MS / 1000} s after its end`,
       );
-    await this.close();
+    await this.drop();
   }
 
   private of(path: string): ExportSession {
