@@ -9,6 +9,7 @@ import { openVault, type Vault } from '@tidegate/nodes/vault';
 import helper from 'node-red-node-test-helper';
 import tideVault, { type TideVaultNode } from '../../nodes/src/vault/tide-vault.ts';
 import { root } from '../support/process.ts';
+import { shows, type SpiedNode } from '../support/shown.ts';
 import { VaultFolder, journalOf, reading } from '../support/vault.ts';
 
 helper.init(createRequire(import.meta.url).resolve('node-red'));
@@ -132,6 +133,12 @@ describe('tide-vault', () => {
     writeFileSync(folder.file('vault.db'), 'not a database'.repeat(1000));
     await (await load(ownKey())).open();
     assert.match(warnings().join('\n'), /vault\.db is damaged/);
+  });
+
+  it('shows how its vault is, for a status node', async () => {
+    const node = await load(ownKey());
+    await node.open();
+    await shows(() => node as unknown as SpiedNode, /^open$/);
   });
 
   it('has a form that accepts and refuses what the node does', () => {

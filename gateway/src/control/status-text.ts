@@ -39,7 +39,7 @@ export function statusText(status: GatewayStatus, now: number): string {
     'waiting',
     `${grouped(vault.blocksWaiting)} blocks (${bytesText(vault.blockBytesWaiting)}), ${grouped(vault.alertsWaiting)} alerts`,
   ]);
-  for (const warning of vaultWarnings(vault)) facts.push(['warning', warning]);
+  for (const { text } of vaultWarnings(vault)) facts.push(['warning', text]);
   facts.push(
     [
       'cloud',

@@ -16,7 +16,7 @@ export function healthOf(status: GatewayStatus | undefined): Health {
   if (status === undefined) return { status: 'failing', reasons: ['the vault does not answer'] };
   const { process: running, vault, bridge } = status;
   const failing: string[] = [];
-  const degraded = vaultWarnings(vault);
+  const degraded = vaultWarnings(vault).map(({ text }) => text);
   if (running === undefined) failing.push('the gateway does not run');
   else {
     if (running.stuck) failing.push('messages are refused because nothing is committed in time');

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { doorOf } from '../ingest/door-of.ts';
 import type { Door } from '../ingest/door.ts';
-import { onClose } from '../node/handlers.ts';
+import { onClose, shorten } from '../node/handlers.ts';
 import type { Node, NodeDefinition, NodeRed } from '../node/node-red.ts';
 import { ensureKeyFile } from './keys/file-key.ts';
 import { openVault } from './file-vault.ts';
 import { isTheGateways, vaultOptionsOf, type VaultDefinition } from './vault-definition.ts';
+import { VaultWatch } from './vault-warnings.ts';
 import type { Vault } from './vault.ts';
 
 type TideVaultDefinition = NodeDefinition & VaultDefinition;
@@ -22,6 +23,9 @@ export interface TideVaultNode extends Node {
 const QUIET_MS = 50;
 const LONGEST_WAIT_MS = 5_000;
 
+/** How often a node looks whether a person has to be told something. */
+const LOOK_MS = 60_000;
+
 /** How many tide-vault nodes have a vault open: its door is closed by the last. */
 const users = new WeakMap<Vault, number>();
 
@@ -31,18 +35,29 @@ export default function (RED: NodeRed): void {
     const host = isTheGateways(definition) ? RED.settings.tidegate : undefined;
     if (host !== undefined) {
       Object.assign(this, { open: async () => host.vault, door: async () => host.door });
+      onClose(this, watch(this, host.vault));
       return;
     }
     let opened: Promise<Vault> | undefined;
+    let stop: (() => void) | undefined;
+    let closed = false;
     const open = (): Promise<Vault> => {
-      opened ??= openFor(this, definition, RED.settings.userDir ?? process.cwd()).catch((error: unknown) => {
-        opened = undefined;
-        throw error;
-      });
+      opened ??= openFor(this, definition, RED.settings.userDir ?? process.cwd()).then(
+        (vault) => {
+          if (!closed) stop = watch(this, vault);
+          return vault;
+        },
+        (error: unknown) => {
+          opened = undefined;
+          throw error;
+        },
+      );
       return opened;
     };
     Object.assign(this, { open, door: async () => doorOf(await open()) });
     onClose(this, async () => {
+      closed = true;
+      stop?.();
       const vault = await opened?.catch(() => undefined);
       if (vault !== undefined) await closeQuietly(vault);
     });
@@ -61,6 +76,27 @@ async function openFor(node: Node, definition: TideVaultDefinition, userDir: str
   users.set(vault, (users.get(vault) ?? 0) + 1);
   for (const problem of (await vault.stats()).problems) node.warn(`vault ${directory}: ${problem}`);
   return vault;
+}
+
+/** Warns in the log, and shows it to status nodes. Returns what ends it. */
+function watch(node: Node, vault: Vault): () => void {
+  const watched = new VaultWatch();
+  let ended = false;
+  const look = async (): Promise<void> => {
+    const stats = await vault.stats();
+    if (ended) return;
+    const { fresh, status } = watched.look(stats);
+    for (const text of fresh) node.warn(`vault ${vault.directory}: ${text}`);
+    node.status({ ...status, text: shorten(status.text ?? '') });
+  };
+  // A vault that does not answer is closing, or its users say what is wrong with it.
+  const lookQuietly = (): void => void look().catch(() => undefined);
+  lookQuietly();
+  const timer = setInterval(lookQuietly, LOOK_MS);
+  return () => {
+    ended = true;
+    clearInterval(timer);
+  };
 }
 
 async function closeQuietly(vault: Vault): Promise<void> {

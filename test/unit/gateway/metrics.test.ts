@@ -177,8 +177,8 @@ describe('health', () => {
         status: 'degraded',
         reasons: [
           'the vault is full in 3 days at the present rate (1,000 of 4,000 MB taken)',
-          '1 record could not be opened and was set aside',
           'the clock is not trusted; 1,204 readings wait to be dated',
+          '1 record could not be opened and was set aside',
         ],
       },
     );
@@ -189,8 +189,8 @@ describe('health', () => {
   it('warns of a full vault a week before, not earlier', () => {
     const { vault } = running;
     assert.deepEqual(vaultWarnings({ ...vault, timeToFullMs: 7 * DAY }), []);
-    assert.match(vaultWarnings({ ...vault, timeToFullMs: 5_400_000 })[0], /full in 90 minutes/);
-    assert.match(vaultWarnings({ ...vault, timeToFullMs: 0 })[0], /full now/);
+    assert.match(vaultWarnings({ ...vault, timeToFullMs: 5_400_000 })[0].text, /full in 90 minutes/);
+    assert.match(vaultWarnings({ ...vault, timeToFullMs: 0 })[0].text, /full now/);
   });
 
   it('is bad while messages are refused and none gets through', () => {
