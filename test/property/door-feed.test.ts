@@ -58,6 +58,8 @@ function dawdling(vault: Vault, writing: Delays, reading: Delays): Vault {
     },
     outbox: vault.outbox,
     documents: vault.documents,
+    keys: vault.keys,
+    cut: () => vault.cut(),
     commit: (changes) => vault.commit(changes),
     onChange: (listener) => vault.onChange(listener),
     query: (query) => vault.query(query),

@@ -89,6 +89,10 @@ export class MemoryVault {
       get outbox() {
         return unused();
       },
+      get keys() {
+        return unused();
+      },
+      cut: unused,
       onChange: unused,
       query: unused,
       stats: unused,

@@ -3,8 +3,10 @@ import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../../nodes/src/node/clock.ts';
 import { TideError } from '../../../nodes/src/node/errors.ts';
 import { KeyStore } from '../../../nodes/src/vault/keys/file-key-store.ts';
+import { putHeader } from '../../../nodes/src/vault/keys/file-header.ts';
 import { HEADER_FILE } from '../../../nodes/src/vault/keys/key-header.ts';
 import { monthFrom, monthKey } from '../../../nodes/src/vault/keys/key-numbers.ts';
+import { freshKeys, lockUp, makeLock } from '../../../nodes/src/vault/keys/keys.ts';
 import { PowerCut, SimulatedDisk } from '../../support/simulated-disk.ts';
 
 const old = randomBytes(32).toString('hex');
@@ -249,5 +251,26 @@ describe('a secret', () => {
     store.confirmRotation(fresh);
     for (const before of ['2026-12', '2026-13', '1969-12', 'yesterday', ''])
       assert.throws(() => store.beginShred(before, fresh), { code: 'bad-option' }, before);
+  });
+
+  it('that is a passphrase gets the cost of today when its lock is made anew, and gives way to random bytes', () => {
+    const passphrase = 'four words and ünïcode';
+    const { root, dataKeys, header } = freshKeys(passphrase, 0);
+    const cheap = { method: 'scrypt', salt: randomBytes(16).toString('base64'), N: 2 ** 15, r: 8, p: 1 } as const;
+    const { store: id, journal } = header;
+    const plan = { store: id, generation: 1, journal, shredded: new Map<number, number>(), shredding: undefined };
+    const disk = new SimulatedDisk();
+    putHeader(disk, lockUp(plan, [makeLock(passphrase, root, id, 0, cheap)], root, dataKeys));
+    const store = opens(disk, passphrase)!;
+    assert.equal(store.list().scrypt?.N, 2 ** 15);
+    assert.equal(store.prepareRotation(passphrase), 'done');
+    assert.deepEqual(store.list().scrypt, { N: 2 ** 16, r: 8, p: 1 });
+    // The same characters, typed on another system.
+    assert.deepEqual(opens(disk, passphrase.normalize('NFD'))!.list(), store.list());
+    assert.equal(opens(disk, `${passphrase} `), undefined);
+    store.rotate(fresh);
+    assert.equal(store.list().method, 'hkdf');
+    assert.equal(opens(disk, passphrase), undefined);
+    assert.deepEqual(opens(disk, fresh)!.ring.recordKey(journal), store.ring.recordKey(journal));
   });
 });

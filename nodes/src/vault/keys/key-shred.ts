@@ -41,7 +41,7 @@ export function pendingShred(book: KeyBook): ShredPlan | undefined {
   return {
     before: monthText(shredding.before),
     beforeTime: beginOfMonth(shredding.before),
-    months: book.monthsBefore(shredding.before).map((id) => monthText(monthOfKey(id))),
+    months: [...new Set(book.monthsBefore(shredding.before).map((id) => monthText(monthOfKey(id))))].toSorted(),
     journalBelow: shredding.journal,
   };
 }

@@ -65,9 +65,14 @@ export function openHeader(header: KeyHeader, secret: string): OpenKeys {
   return { header, root, dataKeys, lock, altered };
 }
 
-/** A lock of its own salt and today's parameters for a root key. */
-export function makeLock(secret: string, root: Uint8Array, store: string, since: number): Lock {
-  const derivation = newDerivation(secret);
+/** A lock for a root key: of a salt of its own and today's parameters, unless they are given. */
+export function makeLock(
+  secret: string,
+  root: Uint8Array,
+  store: string,
+  since: number,
+  derivation = newDerivation(secret),
+): Lock {
   const kek = keyEncryptionKey(secret, derivation)!;
   const lock = { derivation, check: checkOf(kek), root: wrap(kek, root, rootPlace(store)), since };
   kek.fill(0);

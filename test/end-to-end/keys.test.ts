@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import mqtt from 'mqtt';
+import { openVault, type KeyStatus } from '@tidegate/nodes/vault';
+import { LoneGateway, tidegate } from '../support/gateway.ts';
+
+interface Status {
+  vault: { readings: number };
+}
+
+/** The last line of what a command printed, which has to succeed. */
+async function json<T>(...args: string[]): Promise<T> {
+  const { code, output } = await tidegate(...args, '--json');
+  assert.equal(code, 0, output);
+  return JSON.parse(output.trim().split('\n').at(-1)!) as T;
+}
+
+describe('tidegate key', function () {
+  this.timeout(120_000);
+  let gateway: LoneGateway;
+  let newKey: string;
+  const oldKey = (): string => path.join(gateway.directory, 'keys/vault.key');
+
+  beforeEach(async () => {
+    gateway = await LoneGateway.make();
+    newKey = path.join(path.dirname(gateway.directory), 'new.key');
+    assert.equal((await tidegate('key', 'new', newKey)).code, 0);
+    assert.equal(statSync(newKey).mode & 0o777, 0o600);
+  });
+
+  afterEach(() => gateway.close());
+
+  it('changes the key while the gateway takes readings in, and neither key shows anywhere', async () => {
+    const secrets = [oldKey(), newKey].map((file) => readFileSync(file, 'utf8').trim());
+    await gateway.start();
+    const sensor = await mqtt.connectAsync(`mqtt://127.0.0.1:${gateway.brokerPort}`);
+    let published = 0;
+    const publishing = (async () => {
+      for (; published < 200; published++) await sensor.publishAsync('site/pump', String(published), { qos: 1 });
+    })();
+    const rotated = await tidegate('key', 'rotate', gateway.directory, '--to', `file:${newKey}`);
+    assert.equal(rotated.code, 0, rotated.output);
+    assert.match(rotated.output, /does not open it any more, but still opens copies/);
+    await publishing;
+    await sensor.endAsync();
+    const log = gateway.program!.output();
+    await gateway.program!.kill();
+    const shown = [log, rotated.output, readFileSync(path.join(gateway.directory, 'gateway.yaml'), 'utf8')];
+    for (const file of readdirSync(gateway.directory, { recursive: true, encoding: 'utf8' })) {
+      const whole = path.join(gateway.directory, file);
+      if (whole !== oldKey() && statSync(whole, { throwIfNoEntry: false })?.isFile() === true)
+        shown.push(readFileSync(whole, 'latin1'));
+    }
+    for (const secret of secrets)
+      for (const form of [
+        secret,
+        Buffer.from(secret, 'hex').toString('latin1'),
+        Buffer.from(secret, 'hex').toString('base64'),
+      ])
+        assert.ok(!shown.some((text) => text.includes(form)), 'a key can be read');
+    assert.equal((await json<Status>('status', gateway.directory)).vault.readings, published);
+    const status = await json<KeyStatus & { key: string }>('key', 'status', gateway.directory);
+    assert.equal(status.key, `key file ${newKey}`);
+    assert.equal(status.rotating, undefined);
+    await assert.rejects(openVault({ directory: path.join(gateway.directory, 'vault'), key: { file: oldKey() } }), {
+      code: 'wrong-key',
+    });
+  });
+
+  it('goes on from a crash before and after gateway.yaml names the new key', async () => {
+    const directory = path.join(gateway.directory, 'vault');
+    const vault = await openVault({ directory, key: { file: oldKey() } });
+    await vault.keys.prepareRotation({ file: newKey });
+    await vault.close();
+    // gateway.yaml still names the old key.
+    assert.equal(typeof (await json<KeyStatus>('key', 'status', gateway.directory)).rotating, 'number');
+    gateway.configure((config) => {
+      config['vault'] = { ...config['vault'], key: { file: newKey } };
+    });
+    assert.equal((await json<KeyStatus>('key', 'status', gateway.directory)).rotating, undefined);
+    await assert.rejects(openVault({ directory, key: { file: oldKey() } }), { code: 'wrong-key' });
+    const again = await json<{ key: string; replaced: string | null }>('key', 'rotate', gateway.directory);
+    assert.deepEqual(again, { key: `key file ${newKey}`, replaced: null });
+  });
+
+  it('refuses what is no reference, without repeating it, and leaves everything as it was', async () => {
+    const before = readFileSync(path.join(gateway.directory, 'gateway.yaml'), 'utf8');
+    const secret = readFileSync(newKey, 'utf8').trim();
+    const weak = path.join(path.dirname(gateway.directory), 'weak.key');
+    writeFileSync(weak, 'short', { mode: 0o600 });
+    for (const [to, code, message] of [
+      [secret, 2, /--to says where the new key is/],
+      [`env:${secret.slice(0, 10)} x`, 2, /--to says where/],
+      ['env:TIDEGATE_NO_SUCH_KEY', 1, /TIDEGATE_NO_SUCH_KEY.*is not set/],
+      ['credential:vault', 1, /no systemd credentials here/],
+      ['file:/nowhere/key', 1, /cannot be read/],
+      [`file:${weak}`, 1, /at least 8/],
+    ] as const) {
+      const result = await tidegate('key', 'rotate', gateway.directory, '--to', to);
+      assert.equal(result.code, code, result.output);
+      assert.match(result.output, message);
+      assert.ok(!result.output.includes(secret.slice(0, 10)), result.output);
+    }
+    const shred = await tidegate('key', 'shred', gateway.directory, '--before', '2026-03');
+    assert.equal(shred.code, 2);
+    assert.match(shred.output, /there is nobody to ask: add --yes/);
+    assert.equal((await tidegate('key', 'shred', gateway.directory, '--before', 'March', '--yes')).code, 2);
+    assert.equal(readFileSync(path.join(gateway.directory, 'gateway.yaml'), 'utf8'), before);
+    assert.equal((await json<KeyStatus>('key', 'status', gateway.directory)).rotating, undefined);
+  });
+});
