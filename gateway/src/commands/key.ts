@@ -53,7 +53,7 @@ export function keyCommand(program: Command): void {
     .description('destroy all months before one, and their data keys, for good')
     .argument('<dir>', 'directory of the gateway')
     .requiredOption('--before <month>', 'the first month that stays, e.g. 2026-03')
-    .option('--to <reference>', `change the key of the vault first (recommended): ${TO}`)
+    .option('--to <reference>', `change the key of the vault afterwards (recommended): ${TO}`)
     .option('--yes', 'do not ask')
     .option('--json', 'print one line of JSON')
     .action(shred);
@@ -115,25 +115,28 @@ async function shred(
 ): Promise<void> {
   if (!/^\d{4}-(?:0[1-9]|1[0-2])$/.test(before))
     throw new TideError('usage', `--before: found "${before}", allowed: a month, e.g. 2026-03`);
+  // Before anything is destroyed: what is no reference is no reason to stop half-way.
+  if (to !== undefined) referenceFrom(to);
   const { months } = await control<KeyStatus>(directory, 'GET', '/key');
   const doomed = months.filter((month) => month < before);
   if (yes !== true) await confirm(before, doomed);
-  const rotated = to === undefined ? undefined : await changeKey(directory, to);
   const report = await shredded(directory, before);
+  // In this order: no header that the new key opens ever held the keys of these months.
+  const rotated = to === undefined ? undefined : await changeKey(directory, to);
   if (json === true) {
     console.log(JSON.stringify({ ...report, ...rotated }));
     return;
   }
-  if (rotated !== undefined) console.log(rotatedText(rotated));
   console.log(
     report.months.length === 0
       ? `No month before ${before} had a key; what there was of them is gone.`
       : `Destroyed: ${monthSpans(report.months)}.`,
   );
-  if (rotated === undefined)
-    console.log(
-      'Old copies of the wrapped keys may survive in the flash or in backups, and this key still opens them.\nChange it, too, and destroy the old one: tidegate key rotate DIR --to file:PATH',
-    );
+  console.log(
+    rotated === undefined
+      ? 'Old copies of the wrapped keys may survive in the flash or in backups, and this key still opens them.\nChange it, too, and destroy the old one: tidegate key rotate DIR --to file:PATH'
+      : `${rotatedText(rotated)}\nUntil the old key is destroyed, old copies of the wrapped keys can be opened with it.`,
+  );
 }
 
 async function confirm(before: string, doomed: string[]): Promise<void> {

@@ -59,6 +59,7 @@ async function start(options: VaultOptions, clock: Clock): Promise<Vault> {
         return () => clearTimeout(timer);
       },
     });
+    followRotation(vault, options.directory);
     const close = vault.close.bind(vault);
     vault.close = () => release(options.directory, close);
     return vault;
@@ -70,6 +71,16 @@ async function start(options: VaultOptions, clock: Clock): Promise<Vault> {
       });
     throw error;
   }
+}
+
+/** Who opens the vault later in this process names the key that it has by then. */
+function followRotation({ keys }: Vault, directory: string): void {
+  const confirm = keys.confirmRotation.bind(keys);
+  keys.confirmRotation = async (to) => {
+    await confirm(to);
+    const shared = shelf.get(directory);
+    if (shared !== undefined) shared.key = describeKey(absolute(to));
+  };
 }
 
 /** One user less; the last one closes it. */
@@ -85,9 +96,10 @@ function settle(options: VaultOptions): VaultOptions {
   if (options.directory === '') throw new TideError('no-directory', 'a vault needs a directory');
   const directory = path.resolve(options.directory);
   if (!existsSync(directory)) mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const key: KeyReference = 'file' in options.key ? { file: path.resolve(options.key.file) } : options.key;
-  return { ...options, directory: realpathSync(directory), key };
+  return { ...options, directory: realpathSync(directory), key: absolute(options.key) };
 }
+
+const absolute = (key: KeyReference): KeyReference => ('file' in key ? { file: path.resolve(key.file) } : key);
 
 /** Node-API of the SQLite binding: it comes with Node 22.14. */
 const NODE_API = 10;

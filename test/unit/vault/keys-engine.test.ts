@@ -73,6 +73,11 @@ describe('keys of an open vault', () => {
       assert.equal(typeof (await vault.keys.status()).rotating, 'number');
       await vault.keys.confirmRotation(fresh);
       assert.equal((await vault.keys.status()).rotating, undefined);
+      if (opener === openVault) {
+        // Whoever shares it from now on names the key of now.
+        await (await openVault({ directory, key: fresh })).close();
+        await assert.rejects(openVault({ directory, key: old }), { code: 'wrong-key' });
+      }
       assert.equal(await vault.keys.derived('a purpose'), secret);
       await vault.commit([{ kind: 'document', namespace: 'ns', key: 'c', value: 3 }]);
       await close(vault);
