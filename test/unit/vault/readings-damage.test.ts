@@ -182,6 +182,15 @@ describe('damaged segments', () => {
     assert.deepEqual(kinds(store.verify()), ['rolled-back: segment 2']);
   });
 
+  it('that the disk does not give are named and stay in the list, and the store opens', async () => {
+    const { disk, seals, names, all, known } = await segments([6, 6]);
+    disk.fail('read', 3, 'io');
+    const { store, findings } = ReadingStore.open(disk, seals, known);
+    assert.deepEqual(kinds(findings), ['altered: segment file 00000001.segment']);
+    assert.deepEqual(store.entries(), known);
+    assert.deepEqual(queried(store, names, numbers), bySeries(all, names));
+  });
+
   it('of another vault do not open', async () => {
     const { disk, known } = await segments([6]);
     const { store, findings } = ReadingStore.open(disk, segmentSeals(), undefined);

@@ -5,7 +5,7 @@ import { OpenChunks } from './open-chunks.ts';
 import { SegmentCache } from './segment-cache.ts';
 import type { SegmentEntry } from './segment-entry.ts';
 import { NO_TAG } from './segment-format.ts';
-import { PageQuery, type QueryCounts, type QueryCursor, type QueryPage } from './series-query.ts';
+import { PageQuery, type QueryCursor, type QueryPage } from './series-query.ts';
 import { SLAB_BYTES, SlabPool } from './slabs.ts';
 import { takeStock } from './take-stock.ts';
 import { verifySegments } from './verify-segments.ts';
@@ -22,6 +22,8 @@ const DAY = 24 * HOUR;
 /** After an hour it is worth it: readings of a series that make a good chunk, or bytes. */
 const GOOD_CHUNK = 512;
 const WORTH_BYTES = 1024 * 1024;
+/** Broken chunks that are counted. */
+const MOST_NOTED = 100_000;
 /** Slabs that are kept for the next open chunks. */
 const KEPT_SLABS = FULL_BYTES / SLAB_BYTES;
 
@@ -36,7 +38,11 @@ export interface OpenFigures {
   since: number;
 }
 
-export interface StoreCounts extends QueryCounts {
+export interface StoreCounts {
+  /** Chunks that queries found broken, and segments that were gone or did not open; each is counted once. */
+  damaged: number;
+  /** Chunks that queries passed over since their key was destroyed. */
+  shredded: number;
   segments: number;
   /** Readings and bytes in segments. */
   readings: number;
@@ -56,11 +62,14 @@ export class ReadingStore {
   private last: { number: number; tag: Uint8Array };
   private current: OpenChunks;
   private frozen: OpenChunks[] = [];
+  /** Those of the frozen ones that the fold under way writes. */
+  private folded: OpenChunks[] = [];
   private fold: Fold | undefined;
-  private readonly found: QueryCounts = { damaged: 0, shredded: 0 };
+  private readonly damaged = new Set<string>();
+  private readonly withoutKey = new Set<string>();
   private readonly shredded = new Set<number>();
   private readonly lists: ConstructorParameters<typeof PageQuery>[4] = [];
-  /** Told of what a query could not open; each time. */
+  /** Told of what a query could not open, once of each. */
   onBroken: ((entry: SegmentEntry, thrown: TideError) => void) | undefined;
 
   /**
@@ -112,7 +121,8 @@ export class ReadingStore {
     const sum = (pick: (entry: SegmentEntry) => number): number =>
       this.segments.reduce((all, entry) => all + pick(entry), 0);
     return {
-      ...this.found,
+      damaged: this.damaged.size,
+      shredded: this.withoutKey.size,
       segments: this.segments.length,
       readings: sum(({ readings }) => readings),
       bytes: sum(({ bytes }) => bytes),
@@ -136,6 +146,16 @@ export class ReadingStore {
     return (
       bytes >= FULL_BYTES || age >= DAY || (age >= HOUR && (readings >= GOOD_CHUNK * series || bytes >= WORTH_BYTES))
     );
+  }
+
+  /**
+   * Keeps what is open apart from what comes: a query `below` the present head then finds just that, whatever is added or
+   * folded meanwhile.
+   */
+  freeze(): void {
+    if (this.current.readings === 0) return;
+    this.frozen = [...this.frozen, this.current];
+    this.current = new OpenChunks(this.pool);
   }
 
   get folding(): boolean {
@@ -163,6 +183,7 @@ export class ReadingStore {
       previousTag: this.last.tag,
     });
     this.frozen = from;
+    this.folded = from;
     if (from.includes(this.current)) this.current = new OpenChunks(this.pool);
   }
 
@@ -177,8 +198,9 @@ export class ReadingStore {
     this.last = entry;
     this.fold = undefined;
     this.lists.length = 0;
-    for (const chunks of this.frozen) chunks.release();
-    this.frozen = [];
+    for (const chunks of this.folded) chunks.release();
+    this.frozen = this.frozen.filter((chunks) => !this.folded.includes(chunks));
+    this.folded = [];
     return entry;
   }
 
@@ -192,7 +214,7 @@ export class ReadingStore {
   /**
    * Readings of some series with times at or after `from` and before `to`: series in the order given, within a series
    * in order of position. At most `maxReadings`, and fewer when many were looked at in vain. Segments and chunks that
-   * do not open are passed over and counted.
+   * do not open are passed over and counted. `below`: a position at which `freeze` was called, or a fold begun.
    */
   query(
     series: readonly number[],
@@ -200,17 +222,15 @@ export class ReadingStore {
     to: number,
     cursor: QueryCursor | undefined,
     maxReadings: number,
+    below = Infinity,
   ): QueryPage {
     const source = {
-      entries: this.segments,
+      entries: below === Infinity ? this.segments : this.segments.filter(({ positionTo }) => positionTo <= below),
       nextNumber: this.last.number + 1,
-      memory: [...this.frozen, this.current],
+      memory: [...this.frozen, this.current].filter(({ positionTo }) => positionTo <= below),
       cache: this.cache,
       isShredded: this.isShredded,
-      counts: this.found,
-      broken: (entry: SegmentEntry, thrown: TideError): void => {
-        this.onBroken?.(entry, thrown);
-      },
+      passed: this.passed,
     };
     return new PageQuery(source, from, to, maxReadings, this.lists).run(series, cursor);
   }
@@ -260,6 +280,14 @@ export class ReadingStore {
     this.abandonFold();
     this.cache.close();
   }
+
+  private readonly passed = (entry: SegmentEntry, chunk: number, thrown: TideError | undefined): void => {
+    const where = `${entry.number} ${chunk}`;
+    const list = thrown === undefined ? this.withoutKey : this.damaged;
+    if (list.has(where) || list.size >= MOST_NOTED) return;
+    list.add(where);
+    if (thrown !== undefined) this.onBroken?.(entry, thrown);
+  };
 
   private readonly isShredded = (key: number): boolean => this.shredded.has(key);
 }

@@ -20,14 +20,6 @@ export interface QueryPage {
   next?: QueryCursor;
 }
 
-/** What queries came upon. */
-export interface QueryCounts {
-  /** Chunks whose seal is broken, and segments that are gone or do not open: each time one was asked for. */
-  damaged: number;
-  /** Chunks whose key was destroyed. */
-  shredded: number;
-}
-
 /** What a query looks at. */
 export interface QuerySource {
   entries: readonly SegmentEntry[];
@@ -37,9 +29,8 @@ export interface QuerySource {
   memory: readonly OpenChunks[];
   cache: SegmentCache;
   isShredded: (key: number) => boolean;
-  counts: QueryCounts;
-  /** Told of what does not open. */
-  broken: (entry: SegmentEntry, thrown: TideError) => void;
+  /** Told of what was passed over: a chunk, or with -1 a whole segment; `thrown` is undefined for a destroyed key. */
+  passed: (entry: SegmentEntry, chunk: number, thrown: TideError | undefined) => void;
 }
 
 /** Readings that a page looks at, at most, whether they are within the time or not. */
@@ -103,7 +94,7 @@ export class PageQuery {
 
   /** `count` readings of the series are in the segment; `next`, when the page is full: skip this many. */
   private segment(entry: SegmentEntry, series: number, skip: number): { count: number; next?: number } {
-    const { cache, isShredded, counts } = this.source;
+    const { cache, isShredded, passed } = this.source;
     let count = 0;
     try {
       const file = cache.file(entry);
@@ -114,7 +105,7 @@ export class PageQuery {
         count += index.counts[at];
         if (count <= skip || !this.overlaps({ timeFrom: index.timeFrom[at], timeTo: index.timeTo[at] })) continue;
         if (isShredded(index.keys[at])) {
-          counts.shredded++;
+          passed(entry, at, undefined);
           continue;
         }
         if (this.full) return { count, next: Math.max(before, skip) };
@@ -124,7 +115,7 @@ export class PageQuery {
         if (stopped < columns.count) return { count, next: before + stopped };
       }
     } catch (thrown) {
-      this.note(entry, thrown);
+      this.note(entry, -1, thrown);
       // How many of it were done does not matter any more.
       return { count: Infinity };
     }
@@ -135,20 +126,15 @@ export class PageQuery {
     try {
       return this.source.cache.chunk(entry, at);
     } catch (thrown) {
-      this.note(entry, thrown);
+      this.note(entry, at, thrown);
       return undefined;
     }
   }
 
   /** A segment or chunk that cannot be read is passed over; everything else is a failure of this program. */
-  private note(entry: SegmentEntry, thrown: unknown): void {
+  private note(entry: SegmentEntry, chunk: number, thrown: unknown): void {
     if (!(thrown instanceof TideError)) throw thrown;
-    if (thrown.code === 'shredded') {
-      this.source.counts.shredded++;
-      return;
-    }
-    this.source.counts.damaged++;
-    this.source.broken(entry, thrown);
+    this.source.passed(entry, chunk, thrown.code === 'shredded' ? undefined : thrown);
   }
 
   /** Takes readings from the `begin`th on until the page is full; the place where it stopped. */

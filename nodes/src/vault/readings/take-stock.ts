@@ -59,13 +59,8 @@ function stockOf(
   expected: SegmentEntry | undefined,
   findings: Finding[],
 ): SegmentEntry | undefined {
-  if (expected !== undefined) {
-    const file = disk.open(name);
-    const agrees = file.size === expected.bytes && readHead(file, sealer)?.number === expected.number;
-    file.close();
-    if (agrees) return { ...expected, file: name };
-  }
   try {
+    if (expected !== undefined && agrees(disk, sealer, name, expected)) return { ...expected, file: name };
     const file = SegmentFile.open(disk, name, sealer);
     file.close();
     const entry = file.entry();
@@ -81,6 +76,15 @@ function stockOf(
     findings.push({ place, kind: 'altered', text: reasonOf(thrown), ...(expected && reachOf(expected)) });
     // It stays in the list: what is lost with it is known, and it may be the disk that failed.
     return expected;
+  }
+}
+
+function agrees(disk: Disk, sealer: Sealer, name: string, expected: SegmentEntry): boolean {
+  const file = disk.open(name);
+  try {
+    return file.size === expected.bytes && readHead(file, sealer)?.number === expected.number;
+  } finally {
+    file.close();
   }
 }
 
