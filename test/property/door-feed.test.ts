@@ -62,7 +62,11 @@ function dawdling(vault: Vault, writing: Delays, reading: Delays): Vault {
     cut: () => vault.cut(),
     commit: (changes) => vault.commit(changes),
     onChange: (listener) => vault.onChange(listener),
+    keys: vault.keys,
     query: (query) => vault.query(query),
+    cut: () => vault.cut(),
+    verify: () => vault.verify(),
+    fold: () => vault.fold(),
     stats: () => vault.stats(),
     close: () => vault.close(),
   };

@@ -1,7 +1,9 @@
 import type { KeyCalls } from './keys/vault-keys.ts';
 import type { BatchChunk } from './batch-codec.ts';
+import type { Finding } from './disk.ts';
 import type { CutReport, InventoryKind, InventoryPage } from './inventory.ts';
-import type { Block, QueuedAlert, Range, SeriesEntry, StreamBacklog } from './vault.ts';
+import type { QueryCursor, QueryPage } from './readings/reading-store.ts';
+import type { Block, QueuedAlert, Range, SeriesEntry, StreamBacklog, VaultStats } from './vault.ts';
 
 /**
  * What the vault asks of the engine that keeps the records: plain data in, plain data out, so that it may live in
@@ -29,6 +31,24 @@ export interface EngineCalls extends KeyCalls {
   /** Items of one kind in the catalogue that is held, after a place (0 at the begin), about `maxBytes` of them. */
   inventory<Kind extends InventoryKind>(kind: Kind, after: number, maxBytes: number): InventoryPage<Kind>;
   endCut(): void;
+  /** Readings of some series in a span of time, some thousand at once; `next` where to go on. */
+  query(
+    series: readonly number[],
+    from: number,
+    to: number,
+    below: number,
+    cursor: QueryCursor | undefined,
+    most: number,
+  ): QueryPage;
+  /** Whether `query` sees every committed reading: after a start the newest ones are read back first. */
+  ready(): boolean;
+  /** Asks for a fold; how many folds must have ended (`folds`) for it to be done. */
+  requestFold(): number;
+  folds(): number;
+  /** A slice of the background work; milliseconds until the next one. */
+  maintain(): number;
+  /** Findings, some at a time; `begin` starts from the beginning. */
+  verify(begin: boolean): { findings: Finding[]; done: boolean };
   stats(): EngineStats;
   close(): void;
 }
@@ -106,16 +126,9 @@ export interface EncodedCheckpoint {
   series: { series: number; position: number; state: Uint8Array }[];
 }
 
-export interface EngineStats {
-  readings: number;
-  bytes: number;
-  blocksWaiting: number;
-  blockBytesWaiting: number;
-  alertsWaiting: number;
-  quarantined: number;
-  damaged: number;
+export type EngineStats = Omit<VaultStats, 'incarnation' | 'head' | 'commits' | 'commitP50Ms' | 'commitP99Ms'> & {
   problems: string[];
-}
+};
 
 /** An engine as its caller sees it, whatever lies between the two. */
 export interface EngineChannel {

@@ -41,6 +41,11 @@ export class MemoryCatalogue implements SeriesCatalogue {
     return entry.number;
   };
 
+  /** The number of a name that was given one; a name that is new gets none. */
+  find(name: string): number | undefined {
+    return this.byName.get(name)?.number;
+  }
+
   name(number: number): string | undefined {
     return this.byNumber.get(number)?.name;
   }

@@ -5,9 +5,12 @@ import type { Reading } from '../reading/reading.ts';
 import { BatchEncoder, decodeBatch } from './batch-codec.ts';
 import { decodeCbor, encodeCbor } from './cbor.ts';
 import { VaultCut } from './cut.ts';
+import type { Finding } from './disk.ts';
+import { readingsOf } from './readings/reading-columns.ts';
+import type { QueryCursor, QueryPage } from './readings/reading-store.ts';
 import { encodeChange, sizeOf } from './change-codec.ts';
 import type { AppendItem, EngineChannel, ItemResult, OpenReport, WriteItem } from './engine.ts';
-import type { VaultKeys } from './keys/vault-keys.ts';
+import type { ShredReport, VaultKeys } from './keys/vault-keys.ts';
 import { GroupCommit } from './group-commit.ts';
 import { Latencies } from './latencies.ts';
 import { MemoryCatalogue } from './series-catalogue.ts';
@@ -45,6 +48,8 @@ const rejectionSchema = z.object({
 /** Most readings that one append takes. */
 const MAX_APPEND = 1_000_000;
 const QUERY_PAGE = 8_192;
+const READY_POLL_MS = 10;
+const FOLD_POLL_MS = 10;
 /** What a person or another site waits for: committed without waiting for company. */
 const URGENT: ReadonlySet<Change['kind']> = new Set<Change['kind']>(['alert', 'document', 'expect-document']);
 
@@ -63,6 +68,7 @@ export class VaultClient implements Vault {
   readonly keys: VaultKeys;
   private readonly channel: EngineChannel;
   private readonly clock: Clock;
+  private readonly after: ClientOptions['after'];
   private readonly commits: GroupCommit<WriteItem, ItemResult>;
   private readonly latencies = new Latencies(1_000);
   private readonly listeners = new Set<(change: VaultNotice) => void>();
@@ -77,6 +83,7 @@ export class VaultClient implements Vault {
     this.series = new MemoryCatalogue(report.series, report.lastSeries);
     this.channel = channel;
     this.clock = clock;
+    this.after = after;
     this.commits = new GroupCommit<WriteItem, ItemResult>({
       write: (items) => this.write(items),
       delayMs: commitDelayMs,
@@ -111,7 +118,7 @@ export class VaultClient implements Vault {
       prepareRotation: (to) => channel.call('prepareRotation', [to]),
       confirmRotation: (to) => channel.call('confirmRotation', [to]),
       cancelRotation: () => channel.call('cancelRotation', []),
-      shred: (before) => channel.call('shred', [before]),
+      shred: (before) => this.shred(before),
       derived: (purpose) => channel.call('derivedSecret', [purpose]),
     };
   }
@@ -139,20 +146,36 @@ export class VaultClient implements Vault {
 
   async *query(query: ReadingQuery): AsyncIterableIterator<readonly Reading[]> {
     const { series, from = -Infinity, to = Infinity, below = Infinity } = query;
-    for (const name of [...new Set(series)].toSorted()) {
-      for (let at: number | undefined = 1; at !== undefined;) {
-        const slice: JournalSlice = await this.journal.read(at, QUERY_PAGE);
-        const page = slice.readings.filter(
-          ({ series: of, time, position = 0 }) => of === name && time >= from && time < to && position < below,
-        );
-        if (page.length > 0) yield page;
-        at = slice.next;
-      }
+    const numbers = [...new Set(series)].toSorted().flatMap((name) => this.series.find(name) ?? []);
+    // After a start what no segment holds yet is read back first; a query waits for it, commits do not.
+    await this.ready();
+    for (let cursor: QueryCursor | undefined, first = true; first || cursor !== undefined; first = false) {
+      const page: QueryPage = await this.channel.call('query', [numbers, from, to, below, cursor, QUERY_PAGE]);
+      const readings = page.parts.flatMap((part) => {
+        const name = this.series.name(part.series);
+        return name === undefined ? [] : readingsOf(part, name);
+      });
+      if (readings.length > 0) yield readings;
+      cursor = page.next;
     }
   }
 
-  cut(): Promise<VaultCut> {
+  async cut(): Promise<VaultCut> {
+    await this.ready();
     return VaultCut.begin(this.channel, (number) => this.series.name(number));
+  }
+
+  async *verify(): AsyncIterableIterator<Finding> {
+    for (let begin = true; ; begin = false) {
+      const { findings, done } = await this.channel.call('verify', [begin]);
+      yield* findings;
+      if (done) return;
+    }
+  }
+
+  /** Resolves when all that is committed by now lies in sealed segments, and the journal is let go as far as consumers allow. */
+  async fold(): Promise<void> {
+    await this.folded(await this.channel.call('requestFold', []));
   }
 
   async stats(): Promise<VaultStats> {
@@ -171,6 +194,27 @@ export class VaultClient implements Vault {
   close(): Promise<void> {
     this.closing ??= this.commits.close().then(() => this.channel.call('close', []));
     return this.closing;
+  }
+
+  private async shred(before: string): Promise<ShredReport> {
+    const wanted = await this.channel.call('beginShred', [before]);
+    await this.folded(wanted);
+    const report = await this.channel.call('shredReport', []);
+    if (report?.before !== before)
+      throw new TideError('busy', `the shred before ${before} has begun and goes on at the next fold`);
+    return report;
+  }
+
+  private async ready(): Promise<void> {
+    while (!(await this.channel.call('ready', []))) await this.pause(READY_POLL_MS);
+  }
+
+  private async folded(wanted: number): Promise<void> {
+    while ((await this.channel.call('folds', [])) < wanted) await this.pause(FOLD_POLL_MS);
+  }
+
+  private pause(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.after(ms, resolve));
   }
 
   private journalView(): Journal {

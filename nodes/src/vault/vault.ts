@@ -1,3 +1,4 @@
+import type { Finding } from './disk.ts';
 import type { Reading, Rejection } from '../reading/reading.ts';
 import type { VaultKeys } from './keys/vault-keys.ts';
 import type { BudgetOptions } from './budget/budget-options.ts';
@@ -33,6 +34,11 @@ export interface Vault {
 
   /** All but the readings as it stands at one commit, for a copy (a backup). One at a time; has to be closed. */
   cut(): Promise<VaultCut>;
+
+  /** Reads everything that is stored, and tells what is not as it was written. */
+  verify(): AsyncIterableIterator<Finding>;
+  /** Resolves when all that is committed by now lies in sealed segments, and the journal is let go as far as consumers allow. */
+  fold(): Promise<void>;
 
   stats(): Promise<VaultStats>;
   close(): Promise<void>;

@@ -94,7 +94,13 @@ export class MemoryVault {
       },
       cut: unused,
       onChange: unused,
+      get keys() {
+        return unused();
+      },
       query: unused,
+      cut: unused,
+      verify: unused,
+      fold: unused,
       stats: unused,
       close: unused,
       series: {

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import type { Reading } from '@tidegate/nodes/reading';
 import fc from 'fast-check';
 import { BatchEncoder, CHUNK_READINGS, decodeBatch } from '../../../nodes/src/vault/batch-codec.ts';
-import { decodeRecord, encodeRecord } from '../../../nodes/src/vault/journal-record.ts';
+import { effectBoxes, openBox, readingBoxes, receiptBox } from '../../../nodes/src/vault/engine/boxes.ts';
+import type { Effect } from '../../../nodes/src/vault/engine/effects.ts';
 import { outside } from '../../../nodes/src/vault/ranges.ts';
 import { VarintReader, unzigzag, writeVarint, zigzag } from '../../../nodes/src/vault/varint.ts';
 import { readings } from '../../support/readings.ts';
@@ -57,33 +58,79 @@ describe('journal chunks', () => {
       const value = Math.round(2_000 + 100 * Math.sin(i / 50)) / 100;
       return { series: `s${i % 10}`, time: 1_790_000_000_000 + i, value, quality: 'good', clock: 'device' };
     });
-    const entries = new BatchEncoder()
-      .encode(batch, numberOf)
-      .map(({ count, bytes }) => ({ source: 'a', count, bytes }));
-    assert.ok(encodeRecord(entries).length < 4_000);
+    const chunks = new BatchEncoder().encode(batch, numberOf);
+    const [box, ...more] = readingBoxes([{ kind: 'append', source: 'a', chunks }]);
+    assert.deepEqual(more, []);
+    assert.ok(box.length < 4_000);
   });
 });
 
-describe('journal records', () => {
-  it('bring back their entries, deflated or not', () => {
-    const entry = fc.record(
-      { source: fc.string({ unit: 'grapheme' }), count: fc.nat(), bytes: fc.uint8Array({ maxLength: 300 }) },
-      { noNullPrototype: true },
-    );
+describe('the boxes of a journal record', () => {
+  const chunk = fc.record(
+    {
+      count: fc.nat({ max: 2_048 }),
+      timeFrom: fc.double({ noNaN: true }),
+      timeTo: fc.double({ noNaN: true }),
+      bytes: fc.uint8Array({ maxLength: 40_000 }),
+    },
+    { noNullPrototype: true },
+  );
+  const append = fc.record(
+    {
+      kind: fc.constant('append' as const),
+      source: fc.string({ unit: 'grapheme' }),
+      chunks: fc.array(chunk, { maxLength: 4 }),
+    },
+    { noNullPrototype: true },
+  );
+
+  it('bring back readings with their places, each box by itself', () => {
     fc.assert(
-      fc.property(fc.array(entry, { maxLength: 5 }), (entries) => {
-        const decoded = decodeRecord(encodeRecord(entries));
-        assert.deepEqual(
-          decoded.map(({ bytes, ...rest }) => ({ ...rest, bytes: Uint8Array.from(bytes) })),
-          entries,
+      fc.property(fc.array(append, { maxLength: 4 }), (items) => {
+        let offset = 0;
+        const expected = items.flatMap(({ source, chunks }) =>
+          chunks.map((one) => {
+            const at = offset;
+            offset += one.count;
+            return { at, source, ...one };
+          }),
         );
+        const found = readingBoxes(items).flatMap((bytes) => {
+          const box = openBox(bytes);
+          assert.ok(box.kind === 'readings');
+          let at = box.offset;
+          return box.entries.map((entry) => {
+            at += entry.count;
+            return { ...entry, at: at - entry.count, bytes: Uint8Array.from(entry.bytes) };
+          });
+        });
+        assert.deepEqual(found, expected);
       }),
+      { numRuns: 50 },
     );
   });
 
+  it('bring back effects and receipts', () => {
+    const effects: Effect[] = [
+      { kind: 'series', number: 3, name: 'a/b', type: 'number', unit: 'bar' },
+      { kind: 'document', namespace: 'n', key: 'k', value: Buffer.of(1, 2) },
+      { kind: 'document', namespace: 'n', key: 'gone', value: undefined },
+      { kind: 'block', stream: 's', number: 7, body: Buffer.alloc(70_000) },
+      { kind: 'blocks-acknowledged', stream: 's', ranges: [[1, 4]] },
+    ];
+    const boxes = effectBoxes(effects).map(openBox);
+    assert.deepEqual(
+      boxes.flatMap((box) => (box.kind === 'effects' ? box.effects : [])),
+      effects,
+    );
+    const receipts = openBox(receiptBox(Uint8Array.of(5, 6)));
+    assert.ok(receipts.kind === 'receipts');
+    assert.deepEqual(Uint8Array.from(receipts.bytes), Uint8Array.of(5, 6));
+  });
+
   it('refuse what they are not', () => {
-    assert.throws(() => decodeRecord(Uint8Array.of(9, 1, 2)), RangeError);
-    assert.throws(() => decodeRecord(Uint8Array.of(0, 200)), RangeError);
+    assert.throws(() => openBox(Uint8Array.of(9, 1, 2)), RangeError);
+    assert.throws(() => openBox(Uint8Array.of(1, 0, 200)), RangeError);
   });
 });
 

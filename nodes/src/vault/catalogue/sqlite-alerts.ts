@@ -34,7 +34,11 @@ export class SqliteAlerts {
     const name = this.name(`${id}/${revision}`);
     if (db.prepare('SELECT 1 FROM alerts WHERE name = ?').get(name) !== undefined) return;
     const row = db.prepare<unknown[], number>('SELECT coalesce(max(id), 0) + 1 FROM alerts').pluck().get() ?? 1;
-    this.insert.run(row, name, sealer.seal('alert', [row, name], encodeCbor({ id, revision, body })));
+    this.insert.run(
+      row,
+      name,
+      sealer.seal('alert', [row, name], encodeCbor({ id, revision, body }), this.store.monthKey()),
+    );
     addToCounter(db, 'alerts', 1);
   }
 

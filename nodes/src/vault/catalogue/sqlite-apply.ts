@@ -1,45 +1,71 @@
-import type { CommitItem, EncodedChange, ItemResult, WriteItem } from '../engine.ts';
+import type { AppendItem, CommitItem, EncodedChange, ItemResult, WriteItem } from '../engine.ts';
+import type { Effect } from '../engine/effects.ts';
+import type { SeriesEntry } from '../vault.ts';
 import type { SqliteAlerts } from './sqlite-alerts.ts';
 import type { SqliteCheckpoints } from './sqlite-checkpoints.ts';
 import type { SqliteDocuments } from './sqlite-documents.ts';
 import type { SqliteDoor } from './sqlite-door.ts';
-import type { SqliteJournal } from '../sqlite-journal.ts';
 import type { SqliteOutbox } from './sqlite-outbox.ts';
-import type { Sqlite } from './sqlite-schema.ts';
+import { putMeta, type Sqlite } from './sqlite-schema.ts';
+import type { SqliteSeries } from './sqlite-series.ts';
+import { shredRows } from './sqlite-shred.ts';
 
-/** The stores that items are applied to, all in one database. */
+/** The stores that effects are applied to, all in one database. */
 export interface Stores {
   readonly db: Sqlite;
-  readonly journal: SqliteJournal;
+  readonly series: SqliteSeries;
   readonly door: SqliteDoor;
   readonly checkpoints: SqliteCheckpoints;
   readonly outbox: SqliteOutbox;
   readonly alerts: SqliteAlerts;
   readonly documents: SqliteDocuments;
+  /** The next commit's readings get no position below `to`. */
+  advance(to: number): void;
 }
 
 class Conflict extends Error {}
 
-/** Applies an item within the transaction that is open. Nothing of one whose condition does not hold stays. */
-export function applyItem(stores: Stores, item: WriteItem): ItemResult {
-  if (item.kind === 'append') {
-    const first = stores.journal.append(item);
-    if (item.receipts !== undefined && item.receipts.length > 0) stores.door.addReceipts(item.receipts);
-    if (item.cause !== undefined) stores.door.raiseCause(item.source, item.cause);
-    if (item.rejections !== undefined) stores.door.addRejections(item.rejections);
-    return { kind: 'appended', first };
-  }
-  return item.changes.some(({ kind }) => kind === 'expect-document')
-    ? applyConditionally(stores, item)
-    : { kind: 'committed', numbers: item.changes.map((change) => applyChange(stores, change)) };
+/**
+ * Applies the items of a commit within the transaction that is open, and notes in `effects` what that came to: the
+ * journal gets those, so that they can be applied again. `first` is the position of the commit's first reading.
+ */
+export function applyItems(
+  stores: Stores,
+  items: readonly WriteItem[],
+  first: number,
+  effects: Effect[],
+): ItemResult[] {
+  let position = first;
+  return items.map((item) => {
+    if (item.kind === 'commit') return applyCommit(stores, item, effects);
+    const result: ItemResult = { kind: 'appended', first: position };
+    for (const { count } of item.chunks) position += count;
+    applyAll(stores, effectsOf(item), effects);
+    return result;
+  });
+}
+
+export function seriesEffect({ number, name, unit, kind }: SeriesEntry): Effect {
+  return { kind: 'series', number, name, type: kind, ...(unit === undefined ? {} : { unit }) };
+}
+
+function effectsOf({ source, cause, rejections }: AppendItem): Effect[] {
+  const effects: Effect[] = [];
+  if (cause !== undefined) effects.push({ kind: 'cause', source, cause });
+  if (rejections !== undefined) effects.push({ kind: 'rejections', rejections });
+  return effects;
 }
 
 /** The others of the group stay when a condition does not hold. */
-function applyConditionally(stores: Stores, { changes }: CommitItem): ItemResult {
+function applyCommit(stores: Stores, { changes }: CommitItem, effects: Effect[]): ItemResult {
+  if (!changes.some(({ kind }) => kind === 'expect-document'))
+    return { kind: 'committed', numbers: applyChanges(stores, changes, effects) };
+  const done: Effect[] = [];
   stores.db.exec('SAVEPOINT item');
   try {
-    const numbers = changes.map((change) => applyChange(stores, change));
+    const numbers = applyChanges(stores, changes, done);
     stores.db.exec('RELEASE item');
+    effects.push(...done);
     return { kind: 'committed', numbers };
   } catch (error) {
     if (!(error instanceof Conflict)) throw error;
@@ -48,47 +74,80 @@ function applyConditionally(stores: Stores, { changes }: CommitItem): ItemResult
   }
 }
 
-/** Returns the number given to a block, else 0. */
-function applyChange(stores: Stores, change: EncodedChange): number {
-  const { checkpoints, outbox, alerts, documents } = stores;
-  switch (change.kind) {
-    case 'checkpoint':
-      checkpoints.put(change);
-      break;
-    case 'consumer':
-      checkpoints.register(change.consumer, change.replayFrom);
-      break;
-    case 'forget-consumer':
-      checkpoints.forget(change.consumer);
-      break;
-    case 'block':
-      return outbox.add(change.stream, change.body);
-    case 'rewrite-block':
-      outbox.rewrite(change.stream, change.number, change.body);
-      break;
-    case 'blocks-acknowledged':
-      outbox.acknowledge(change.stream, change.ranges);
-      break;
-    case 'alert':
-      alerts.add(change.id, change.revision, change.body);
-      break;
-    case 'alerts-acknowledged':
-      alerts.acknowledge(change.alerts);
-      break;
-    case 'advance':
-      stores.journal.advance(change.to);
-      break;
-    case 'document':
-      documents.put(change.namespace, change.key, change.value);
-      break;
-    case 'expect-document': {
-      const found = documents.get(change.namespace, change.key);
-      if (!sameBytes(found, change.value))
-        throw new Conflict(`document ${change.namespace}/${change.key} is no longer what was expected`);
-      break;
+/** The number given to each block, 0 for other changes. */
+function applyChanges(stores: Stores, changes: readonly EncodedChange[], effects: Effect[]): number[] {
+  return changes.map((change) => {
+    if (change.kind === 'expect-document') {
+      const found = stores.documents.get(change.namespace, change.key);
+      if (sameBytes(found, change.value)) return 0;
+      throw new Conflict(`document ${change.namespace}/${change.key} is no longer what was expected`);
     }
+    const effect = decided(stores, change);
+    applyEffect(stores, effect);
+    effects.push(effect);
+    return effect.kind === 'block' ? effect.number : 0;
+  });
+}
+
+function decided(stores: Stores, change: Exclude<EncodedChange, { kind: 'expect-document' }>): Effect {
+  if (change.kind === 'block') return { ...change, number: stores.outbox.next(change.stream) };
+  if (change.kind === 'blocks-acknowledged')
+    return { ...change, ranges: change.ranges.map(([from, to]): [number, number] => [from, to]) };
+  if (change.kind === 'alerts-acknowledged') return { ...change, alerts: [...change.alerts] };
+  return change;
+}
+
+function applyAll(stores: Stores, some: readonly Effect[], effects: Effect[]): void {
+  for (const effect of some) {
+    applyEffect(stores, effect);
+    effects.push(effect);
   }
-  return 0;
+}
+
+/** Applies what was decided; once live, and again from the journal after a crash. */
+export function applyEffect(stores: Stores, effect: Effect): void {
+  const { series, door, checkpoints, outbox, alerts, documents } = stores;
+  switch (effect.kind) {
+    case 'series': {
+      const { number, name, unit, type } = effect;
+      return series.put({ number, name, kind: type, ...(unit === undefined ? {} : { unit }) });
+    }
+    case 'cause':
+      return door.raiseCause(effect.source, effect.cause);
+    case 'rejections':
+      return door.addRejections(effect.rejections);
+    case 'checkpoint':
+      return checkpoints.put(effect);
+    case 'consumer':
+      return void checkpoints.register(effect.consumer, effect.replayFrom);
+    case 'forget-consumer':
+      return checkpoints.forget(effect.consumer);
+    case 'block':
+      return outbox.add(effect.stream, effect.number, effect.body);
+    case 'rewrite-block':
+      return outbox.rewrite(effect.stream, effect.number, effect.body);
+    case 'blocks-acknowledged':
+      return outbox.acknowledge(effect.stream, effect.ranges);
+    case 'alert':
+      return alerts.add(effect.id, effect.revision, effect.body);
+    case 'alerts-acknowledged':
+      return alerts.acknowledge(effect.alerts);
+    case 'advance':
+      return stores.advance(effect.to);
+    case 'document':
+      return documents.put(effect.namespace, effect.key, effect.value);
+    case 'incarnation':
+      return beginIncarnation(stores, effect.incarnation);
+    case 'shredded':
+      return shredRows(stores, effect.before);
+  }
+}
+
+/** The blocks of the writer that this store was stay apart: they may go out again as they are, but none is added. */
+function beginIncarnation(stores: Stores, incarnation: Uint8Array): void {
+  stores.outbox.orphan();
+  stores.checkpoints.orphan();
+  putMeta(stores.db, 'incarnation', incarnation);
 }
 
 function sameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {

@@ -4,6 +4,9 @@ import type { EncodedChange, EncodedCheckpoint } from '../engine.ts';
 import { openOrNote, type Store } from './sqlite-damage.ts';
 import type { Query, Statement } from './sqlite-schema.ts';
 
+/** Begin of the names of consumers whose state are windows of registers. */
+const REGISTERS = 'summary/';
+
 type Checkpoint = Extract<EncodedChange, { kind: 'checkpoint' }>;
 
 /** What restartable nodes saved: a low-watermark for each consumer, a state for each of its series. */
@@ -69,17 +72,25 @@ export class SqliteCheckpoints {
       const position = Buffer.from(plain.buffer, plain.byteOffset, 8).readDoubleLE(0);
       series.push({ series: number, position, state: plain.subarray(8) });
     }
-    return { replayFrom: this.consumers().get(id) ?? 1, series };
+    return { replayFrom: this.consumers().get(id)?.replayFrom ?? 1, series };
+  }
+
+  /**
+   * Forgets the consumers that write registers (`summary/…`): their open windows belong to the writer that this store was,
+   * which may have closed and sent them since. Detectors' memory goes on.
+   */
+  orphan(): void {
+    for (const { name } of this.consumers().values()) if (name.startsWith(REGISTERS)) this.forget(name);
   }
 
   /** Lowest watermark of all consumers, `head` when there are none. */
   replayFrom(head: number): number {
-    const watermarks = [...this.consumers().values()];
+    const watermarks = [...this.consumers().values()].map(({ replayFrom }) => replayFrom);
     return watermarks.length === 0 ? head : Math.min(...watermarks);
   }
 
-  /** Low-watermark of each consumer; a damaged one reads everything again, since states skip what they include. */
-  private consumers(): Map<number, number> {
+  /** Name and low-watermark of each consumer; a damaged one reads everything again, since states skip what they include. */
+  private consumers(): Map<number, { name: string; replayFrom: number }> {
     const { db } = this.store;
     const rows = db
       .prepare<unknown[], { id: number; name: Buffer; body: Buffer }>('SELECT id, name, body FROM consumers')
@@ -90,7 +101,8 @@ export class SqliteCheckpoints {
           const again = this.store.sealer.seal('consumer', [id, name], encodeConsumer(undefined, 1));
           this.putConsumer.run(id, name, again);
         });
-        return [id, plain === undefined ? 1 : consumerIn(plain).replayFrom];
+        const read = plain === undefined ? { consumer: undefined, replayFrom: 1 } : consumerIn(plain);
+        return [id, { name: read.consumer ?? '', replayFrom: read.replayFrom }];
       }),
     );
   }

@@ -12,6 +12,8 @@ export interface Store {
   readonly sealer: Sealer;
   readonly keys: KeyRing;
   readonly damage: Damage;
+  /** Number of the data key of this month: what is sealed under it goes when the month is shredded. */
+  monthKey(): number;
 }
 
 interface Finding {
@@ -47,14 +49,16 @@ export class Damage {
   settle(): void {
     this.settling.clear();
     if (this.found.size === 0) return;
-    const put = this.db.prepare('INSERT INTO damaged (kind, place, time, body) VALUES (?, ?, ?, ?)');
+    const put = this.db.prepare('INSERT OR IGNORE INTO damaged (kind, place, time, body) VALUES (?, ?, ?, ?)');
+    let settled = 0;
     for (const [key, { kind, place, time, body, setAside }] of this.found) {
-      put.run(kind, place, time, body);
+      // What lies in a sealed file stays there, and is found again at each start: it counts once.
+      settled += put.run(kind, place, time, body).changes;
       setAside();
       this.settling.add(key);
     }
     this.db.prepare('DELETE FROM damaged WHERE id <= (SELECT max(id) FROM damaged) - ?').run(KEPT);
-    addToCounter(this.db, 'damaged', this.found.size);
+    addToCounter(this.db, 'damaged', settled);
   }
 
   /** After the transaction that settled them is on the disk. */
@@ -63,8 +67,16 @@ export class Damage {
     this.settling.clear();
   }
 
+  /** Whether something waits to be moved out of the way. */
+  get pending(): boolean {
+    return this.found.size > 0;
+  }
+
   get count(): number {
-    return counter(this.db, 'damaged') + this.found.size;
+    const known = this.db.prepare('SELECT 1 FROM damaged WHERE kind = ? AND place = ?');
+    let count = counter(this.db, 'damaged');
+    for (const { kind, place } of this.found.values()) if (known.get(kind, place) === undefined) count++;
+    return count;
   }
 }
 

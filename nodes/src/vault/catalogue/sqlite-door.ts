@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { decodeCbor, encodeCbor } from '../cbor.ts';
 import { openOrNote, type Store } from './sqlite-damage.ts';
 import type { Statement } from './sqlite-schema.ts';
-import { QUARANTINE_LIMIT, RECEIPT_WINDOW } from '../vault.ts';
+import { QUARANTINE_LIMIT } from '../vault.ts';
 
 interface ReceiptRow {
   id: number;
@@ -10,21 +10,13 @@ interface ReceiptRow {
   body: Buffer;
 }
 
-/** Bytes of a digest. */
-const DIGEST = 8;
-/** More rows than this are written anew as few: small commits leave small rows. */
-const MAX_RECEIPT_ROWS = 1_024;
-const RECEIPTS_A_ROW = 8_192;
-
-/** What doors keep beside the readings: receipts of publishes, causes of derived readings, messages nobody could read. */
+/** What doors keep beside the readings: the window of receipts, causes of derived readings, messages nobody could read. */
 export class SqliteDoor {
   private readonly store: Store;
   private readonly putReceipts: Statement;
   private readonly putCause: Statement;
   private readonly putRejection: Statement;
   private readonly trimRejections: Statement;
-  /** Rows and digests in the table; undefined when they have to be counted again. */
-  private kept: { rows: number; digests: number } | undefined;
 
   constructor(store: Store) {
     this.store = store;
@@ -35,39 +27,25 @@ export class SqliteDoor {
     this.trimRejections = db.prepare('DELETE FROM quarantine WHERE id <= ?');
   }
 
-  /** Adds digests of eight bytes each, and drops rows that lie wholly beyond the window. */
-  addReceipts(digests: Uint8Array): void {
-    const kept = this.count();
-    this.putRow(digests);
-    kept.rows++;
-    kept.digests += digests.length / DIGEST;
+  /** The publishes that a table of receipts holds: those before `record`. */
+  loadReceipts(): Uint8Array[] {
     const { db } = this.store;
-    const oldestRow = db.prepare<unknown[], Omit<ReceiptRow, 'body'>>(
-      'SELECT id, count FROM receipts ORDER BY id LIMIT 1',
-    );
-    while (kept.digests > RECEIPT_WINDOW) {
-      const oldest = oldestRow.get();
-      if (oldest === undefined) break;
-      if (kept.digests - oldest.count < RECEIPT_WINDOW) break;
-      db.prepare('DELETE FROM receipts WHERE id = ?').run(oldest.id);
-      kept.rows--;
-      kept.digests -= oldest.count;
-    }
-    if (kept.rows > MAX_RECEIPT_ROWS) this.compact();
+    const rows = db.prepare<unknown[], ReceiptRow>('SELECT id, count, body FROM receipts ORDER BY id').all();
+    return rows.flatMap(({ id, count, body }) => {
+      const plain = openOrNote(this.store, 'receipts', [id, count], body, () =>
+        db.prepare('DELETE FROM receipts WHERE id = ?').run(id),
+      );
+      return plain === undefined ? [] : [plain];
+    });
   }
 
-  /** The newest digests, oldest first, at most the window. */
-  receipts(): Uint8Array {
-    const rows = this.store.db.prepare<unknown[], ReceiptRow>('SELECT id, count, body FROM receipts ORDER BY id').all();
-    const parts: Uint8Array[] = [];
-    for (const { id, count, body } of rows) {
-      const digests = openOrNote(this.store, 'receipts', [id, count], body, () => {
-        this.store.db.prepare('DELETE FROM receipts WHERE id = ?').run(id);
-        this.kept = undefined;
-      });
-      if (digests !== undefined) parts.push(digests);
+  /** Writes the window anew; each part is encoded receipts. */
+  saveReceipts(parts: readonly Uint8Array[]): void {
+    this.store.db.prepare('DELETE FROM receipts').run();
+    for (const [i, part] of parts.entries()) {
+      const place = [i + 1, part.length];
+      this.putReceipts.run(...place, this.store.sealer.seal('receipts', place, part, this.store.monthKey()));
     }
-    return Uint8Array.from(Buffer.concat(parts).subarray(-RECEIPT_WINDOW * DIGEST));
   }
 
   raiseCause(source: string, cause: number): void {
@@ -91,7 +69,7 @@ export class SqliteDoor {
     let id = this.newest('quarantine');
     for (const rejection of rejections.slice(-QUARANTINE_LIMIT)) {
       id++;
-      this.putRejection.run(id, this.store.sealer.seal('rejection', [id], rejection));
+      this.putRejection.run(id, this.store.sealer.seal('rejection', [id], rejection, this.store.monthKey()));
     }
     this.trimRejections.run(id - QUARANTINE_LIMIT);
   }
@@ -113,35 +91,7 @@ export class SqliteDoor {
     return this.store.db.prepare<unknown[], number>('SELECT count(*) FROM quarantine').pluck().get() ?? 0;
   }
 
-  /** Counts again: what was counted in a transaction that was rolled back is not there. */
-  rollBack(): void {
-    this.kept = undefined;
-  }
-
-  private count(): { rows: number; digests: number } {
-    this.kept ??= this.store.db
-      .prepare<unknown[], { rows: number; digests: number }>(
-        'SELECT count(*) AS rows, coalesce(sum(count), 0) AS digests FROM receipts',
-      )
-      .get() ?? { rows: 0, digests: 0 };
-    return this.kept;
-  }
-
-  private compact(): void {
-    const digests = this.receipts();
-    this.store.db.prepare('DELETE FROM receipts').run();
-    const step = RECEIPTS_A_ROW * DIGEST;
-    for (let at = 0; at < digests.length; at += step) this.putRow(digests.subarray(at, at + step));
-    this.kept = undefined;
-  }
-
-  private putRow(digests: Uint8Array): void {
-    const id = this.newest('receipts') + 1;
-    const count = digests.length / DIGEST;
-    this.putReceipts.run(id, count, this.store.sealer.seal('receipts', [id, count], digests));
-  }
-
-  private newest(table: 'receipts' | 'quarantine'): number {
+  private newest(table: 'quarantine'): number {
     return this.store.db.prepare<unknown[], number | null>(`SELECT max(id) FROM ${table}`).pluck().get() ?? 0;
   }
 }

@@ -5,6 +5,7 @@ import type { InventoryItems, InventoryKind, InventoryPage } from '../inventory.
 import type { Kind, Place } from '../keys/sealed.ts';
 import { consumerIn } from './sqlite-checkpoints.ts';
 import { Damage, openOrNote, type Store } from './sqlite-damage.ts';
+import type { BlockFiles } from '../engine/block-files.ts';
 import { causeIn } from './sqlite-door.ts';
 import { SqliteOutbox } from './sqlite-outbox.ts';
 import type { Sqlite } from './sqlite-schema.ts';
@@ -18,7 +19,9 @@ interface Row {
   stream: number;
   number: number;
   size: number;
-  count: number;
+  file: number;
+  place: number;
+  length: number;
   consumer: number;
   series: number;
 }
@@ -26,15 +29,14 @@ interface Row {
 const documentSchema = z.object({ namespace: z.string(), key: z.string(), value: z.instanceof(Uint8Array) });
 const alertSchema = z.object({ id: z.string(), revision: z.number(), body: z.instanceof(Uint8Array) });
 
-const SELECT: Record<Exclude<InventoryKind, 'streams'>, string> = {
+const SELECT: Record<Exclude<InventoryKind, 'streams' | 'receipts'>, string> = {
   documents: 'SELECT rowid AS at, namespace AS name, key, body FROM documents WHERE rowid > ? ORDER BY rowid',
   consumers: 'SELECT id AS at, name, body FROM consumers WHERE id > ? ORDER BY id',
   checkpoints: 'SELECT rowid AS at, consumer, series, body FROM checkpoints WHERE rowid > ? ORDER BY rowid',
   // Sources are few, and their table has no numbers: the place is the one in the list.
   causes: 'SELECT row_number() OVER (ORDER BY source) AS at, source AS name, body FROM causes LIMIT -1 OFFSET ?',
-  blocks: 'SELECT id AS at, stream, number, size, body FROM blocks WHERE id > ? ORDER BY id',
+  blocks: 'SELECT id AS at, stream, number, size, file, place, length, body FROM blocks WHERE id > ? ORDER BY id',
   alerts: 'SELECT id AS at, name, body FROM alerts WHERE id > ? ORDER BY id',
-  receipts: 'SELECT id AS at, count, body FROM receipts WHERE id > ? ORDER BY id',
   rejections: 'SELECT id AS at, body FROM quarantine WHERE id > ? ORDER BY id',
 };
 
@@ -45,10 +47,15 @@ const SELECT: Record<Exclude<InventoryKind, 'streams'>, string> = {
  */
 export class SqliteInventory {
   private readonly store: Store;
+  private readonly files: BlockFiles;
+  private readonly receipts: Uint8Array;
   private consumers: Map<number, string | undefined> | undefined;
   private streams: Map<number, string> | undefined;
 
-  constructor(store: Store, file: string) {
+  /** `receipts`: digests of the publishes at the cut. */
+  constructor(store: Store, files: BlockFiles, receipts: Uint8Array, file: string) {
+    this.files = files;
+    this.receipts = receipts;
     const db = new Database(file, { readonly: true, fileMustExist: true });
     // What is found damaged is only counted here; the writer finds it, too, and sets it aside.
     this.store = { ...store, db, damage: new Damage(db) };
@@ -72,14 +79,16 @@ export class SqliteInventory {
   }
 
   private read(kind: InventoryKind, after: number, maxBytes: number): InventoryPage<InventoryKind> {
-    if (kind === 'streams') return { items: new SqliteOutbox(this.store).streams(), next: undefined, lost: 0 };
+    if (kind === 'streams')
+      return { items: new SqliteOutbox(this.store, this.files).streams(), next: undefined, lost: 0 };
+    if (kind === 'receipts') return { items: [this.receipts], next: undefined, lost: 0 };
     const items: InventoryItems[InventoryKind][] = [];
     let lost = 0;
     let bytes = 0;
     for (const row of this.rows(SELECT[kind]).iterate(after)) {
       if (bytes >= maxBytes) return { items, next: after, lost };
       after = row.at;
-      bytes += row.body.length;
+      bytes += row.body?.length ?? row.length;
       const item = this.item(kind, row);
       if (item === undefined) lost++;
       else items.push(item);
@@ -87,7 +96,10 @@ export class SqliteInventory {
     return { items, next: undefined, lost };
   }
 
-  private item(kind: Exclude<InventoryKind, 'streams'>, row: Row): InventoryItems[InventoryKind] | undefined {
+  private item(
+    kind: Exclude<InventoryKind, 'streams' | 'receipts'>,
+    row: Row,
+  ): InventoryItems[InventoryKind] | undefined {
     switch (kind) {
       case 'documents':
         return this.as(documentSchema, this.open('document', [row.name, row.key], row.body));
@@ -102,8 +114,6 @@ export class SqliteInventory {
         const { source, cause } = plain === undefined ? { source: undefined, cause: 0 } : causeIn(plain);
         return source === undefined ? undefined : { source, cause };
       }
-      case 'receipts':
-        return this.open('receipts', [row.at, row.count], row.body);
       case 'rejections':
         return this.open('rejection', [row.at], row.body);
       case 'checkpoints':
@@ -112,7 +122,8 @@ export class SqliteInventory {
         const stream = this.streamName(row.stream);
         if (stream === undefined) return undefined;
         // As in the outbox: a damaged block is an empty one under its number.
-        const body = this.open('block', [row.stream, row.number, row.size], row.body) ?? new Uint8Array(0);
+        const sealed = row.body ?? Buffer.from(this.files.read(row.file, row.place, row.length));
+        const body = this.open('block', [row.stream, row.number, row.size], sealed) ?? new Uint8Array(0);
         return { stream, number: row.number, body };
       }
     }

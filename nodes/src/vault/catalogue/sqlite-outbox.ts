@@ -1,7 +1,8 @@
+import type { BlockFiles, BlockPlace, FiledBlock } from '../engine/block-files.ts';
 import { outside } from '../ranges.ts';
 import { decodeCbor, encodeCbor } from '../cbor.ts';
 import { openOrNote, type Store } from './sqlite-damage.ts';
-import type { Query, Statement } from './sqlite-schema.ts';
+import { metaOf, type Query, type Statement } from './sqlite-schema.ts';
 import type { Block, Range, StreamBacklog } from '../vault.ts';
 
 interface StreamRow {
@@ -13,35 +14,63 @@ interface StreamRow {
   body: Buffer;
 }
 
+interface BlockRow {
+  number: number;
+  size: number;
+  file: number;
+  place: number;
+  length: number;
+  body: Buffer | null;
+}
+
 /** Blocks that one call hands out at most. */
 const MAX_BLOCKS = 1_024;
+const EMPTY = new Uint8Array(0);
+/** Begin of the names of streams that an earlier incarnation of this store wrote. */
+const ORPHAN = 'orphan:';
 
-/** Blocks wait by stream and number. Counts and sizes stand in the stream's row, so that nothing is ever added up. */
+/**
+ * Blocks wait by stream and number. Counts and sizes stand in the stream's row, so that nothing is ever added up. A body
+ * lies in its row until a fold moves it into a sealed file, so that the catalogue stays small however long the link is
+ * away.
+ */
 export class SqliteOutbox {
   private readonly store: Store;
+  private readonly files: BlockFiles;
   private readonly find: Query<StreamRow>;
   private readonly tally: Statement;
   private readonly insert: Statement;
   private readonly update: Statement;
 
-  constructor(store: Store) {
+  constructor(store: Store, files: BlockFiles) {
     this.store = store;
+    this.files = files;
     const { db } = store;
     this.find = db.prepare<unknown[], StreamRow>('SELECT * FROM streams WHERE name = ?');
     this.tally = db.prepare(
       'UPDATE streams SET sealed = sealed + ?, count = count + ?, bytes = bytes + ? WHERE id = ?',
     );
-    this.insert = db.prepare('INSERT INTO blocks (stream, number, size, body) VALUES (?, ?, ?, ?)');
-    this.update = db.prepare('UPDATE blocks SET size = ?, body = ? WHERE stream = ? AND number = ?');
+    this.insert = db.prepare(
+      'INSERT INTO blocks (stream, number, size, file, place, length, body) VALUES (?, ?, ?, 0, 0, 0, ?)',
+    );
+    this.update = db.prepare(
+      'UPDATE blocks SET size = ?, file = 0, place = 0, length = 0, body = ? WHERE stream = ? AND number = ?',
+    );
   }
 
-  /** Seals a block under the next number of its stream. */
-  add(stream: string, body: Uint8Array): number {
+  /** The number that the next block of a stream gets. */
+  next(stream: string): number {
+    return (this.streamRow(stream)?.sealed ?? 0) + 1;
+  }
+
+  /** Seals a block under its number, which is above all that the stream has had. */
+  add(stream: string, number: number, body: Uint8Array): void {
     const { id, sealed } = this.streamRow(stream) ?? this.addStream(stream);
-    const number = sealed + 1;
-    this.insert.run(id, number, body.length, this.store.sealer.seal('block', [id, number, body.length], body));
-    this.tally.run(1, 1, body.length, id);
-    return number;
+    if (number <= sealed) return;
+    // Numbers in between were given out by a commit that is lost: they go out empty, and nobody waits for them.
+    for (let lost = sealed + 1; lost < number; lost++) this.insert.run(id, lost, 0, this.seal(id, lost, EMPTY));
+    this.insert.run(id, number, body.length, this.seal(id, number, body));
+    this.tally.run(number - sealed, number - sealed, body.length, id);
   }
 
   rewrite(stream: string, number: number, body: Uint8Array): void {
@@ -73,8 +102,10 @@ export class SqliteOutbox {
     return rows.flatMap((row) => {
       const name = openOrNote(this.store, 'stream', [row.id, row.name], row.body, () => this.drop(row.id));
       if (name === undefined) return [];
+      const stream = String(decodeCbor(name));
+      if (stream.startsWith(ORPHAN)) return [];
       return {
-        stream: String(decodeCbor(name)),
+        stream,
         lowest: lowest.get(row.id) ?? 0,
         highest: highest.get(row.id) ?? 0,
         sealed: row.sealed,
@@ -87,8 +118,8 @@ export class SqliteOutbox {
   peek(stream: string, order: 'newest' | 'oldest', skip: readonly Range[], maxBytes: number): Block[] {
     const row = this.streamRow(stream);
     if (row === undefined || row.count === 0) return [];
-    const next = this.store.db.prepare<unknown[], { number: number; size: number; body: Buffer }>(
-      `SELECT number, size, body FROM blocks WHERE stream = ? AND number BETWEEN ? AND ?
+    const next = this.store.db.prepare<unknown[], BlockRow>(
+      `SELECT number, size, file, place, length, body FROM blocks WHERE stream = ? AND number BETWEEN ? AND ?
        ORDER BY number ${order === 'newest' ? 'DESC' : 'ASC'} LIMIT 1`,
     );
     const gaps = outside(skip, 1, row.sealed);
@@ -102,12 +133,93 @@ export class SqliteOutbox {
         const { number, size } = found;
         if (blocks.length > 0 && bytes + size > maxBytes) return blocks;
         bytes += size;
-        blocks.push({ stream, number, body: this.open(row.id, number, size, found.body) });
+        blocks.push({ stream, number, body: this.open(row.id, found) });
         if (order === 'newest') to = number - 1;
         else from = number + 1;
       }
     }
     return blocks;
+  }
+
+  /** Waiting blocks whose body lies in its row, after a row: what the next fold moves into a file. */
+  unfiled(after: number): (FiledBlock & { id: number })[] {
+    const rows = this.store.db.prepare<unknown[], FiledBlock & { id: number; sealed: Buffer }>(
+      'SELECT id, stream, number, size, body AS sealed FROM blocks WHERE file = 0 AND id > ? ORDER BY id LIMIT 64',
+    );
+    return rows.all(after);
+  }
+
+  /** Lets go of bodies that lie in a file now. A block that was acknowledged or rewritten meanwhile stays as it is. */
+  filed(file: number, places: readonly (BlockPlace & { tag: Buffer })[]): void {
+    const find = this.store.db
+      .prepare<unknown[], Buffer | null>('SELECT body FROM blocks WHERE stream = ? AND number = ?')
+      .pluck();
+    const move = this.store.db.prepare(
+      'UPDATE blocks SET file = ?, place = ?, length = ?, body = NULL WHERE stream = ? AND number = ?',
+    );
+    for (const { stream, number, place, length, tag } of places) {
+      const body = find.get(stream, number) ?? undefined;
+      if (body === undefined || !body.subarray(-tag.length).equals(tag)) continue;
+      move.run(file, place, length, stream, number);
+    }
+  }
+
+  /** Numbers of the waiting blocks of a file (0: of the rows) whose seal is broken. */
+  broken(file: number): number[] {
+    const rows = this.store.db
+      .prepare<unknown[], BlockRow & { stream: number }>('SELECT * FROM blocks WHERE file = ?')
+      .all(file);
+    return rows.flatMap((row) => {
+      try {
+        this.store.sealer.open('block', [row.stream, row.number, row.size], this.bodyOf(row));
+        return [];
+      } catch {
+        // That it does not open is what was asked.
+        return [row.number];
+      }
+    });
+  }
+
+  /** Takes the waiting bodies of a file back into their rows, to be filed anew. */
+  unfile(file: number): void {
+    const { db } = this.store;
+    const rows = db
+      .prepare<unknown[], { id: number; place: number; length: number }>(
+        'SELECT id, place, length FROM blocks WHERE file = ?',
+      )
+      .all(file);
+    const back = db.prepare('UPDATE blocks SET file = 0, place = 0, length = 0, body = ? WHERE id = ?');
+    for (const { id, place, length } of rows) back.run(Buffer.from(this.files.read(file, place, length)), id);
+  }
+
+  /** Waiting bytes in each file that has any. */
+  fileLoads(): Map<number, number> {
+    const rows = this.store.db.prepare<unknown[], { file: number; bytes: number }>(
+      'SELECT file, sum(length) AS bytes FROM blocks WHERE file > 0 GROUP BY file',
+    );
+    return new Map(rows.all().map(({ file, bytes }) => [file, bytes]));
+  }
+
+  /** Empties the waiting blocks whose sealed body is chosen; their numbers stay. */
+  empty(chosen: (sealed: Buffer) => boolean): void {
+    const rows = this.store.db
+      .prepare<unknown[], BlockRow & { stream: number }>('SELECT * FROM blocks WHERE size > 0')
+      .all();
+    for (const row of rows) if (chosen(Buffer.from(this.bodyOf(row)))) this.replace(row.stream, row.number, EMPTY);
+  }
+
+  /** Sets all streams aside under names that no stream has: this store goes on as another writer. */
+  orphan(): void {
+    const { db, keys, sealer } = this.store;
+    const rename = db.prepare('UPDATE streams SET name = ?, body = ? WHERE id = ?');
+    const incarnation = metaOf(db, 'incarnation')?.toString('hex') ?? '';
+    for (const { stream } of this.streams()) {
+      const row = this.streamRow(stream);
+      if (row === undefined) continue;
+      const orphan = `${ORPHAN}${incarnation}/${stream}`;
+      const name = keys.nameHash('stream', orphan);
+      rename.run(name, sealer.seal('stream', [row.id, name], encodeCbor(orphan)), row.id);
+    }
   }
 
   /** Blocks and their bytes over all streams. */
@@ -119,11 +231,16 @@ export class SqliteOutbox {
   }
 
   /** A damaged block goes out empty: its number is never missing from the stream, and the cloud does not wait for it. */
-  private open(stream: number, number: number, size: number, body: Buffer): Uint8Array {
-    const plain = openOrNote(this.store, 'block', [stream, number, size], body, () =>
-      this.replace(stream, number, new Uint8Array(0)),
+  private open(stream: number, row: BlockRow): Uint8Array {
+    const { number, size } = row;
+    const plain = openOrNote(this.store, 'block', [stream, number, size], this.bodyOf(row), () =>
+      this.replace(stream, number, EMPTY),
     );
     return plain ?? new Uint8Array(0);
+  }
+
+  private bodyOf({ body, file, place, length }: BlockRow): Uint8Array {
+    return body ?? this.files.read(file, place, length);
   }
 
   private replace(stream: number, number: number, body: Uint8Array): void {
@@ -132,9 +249,13 @@ export class SqliteOutbox {
       .pluck()
       .get(stream, number);
     if (size === undefined) return;
-    const sealed = this.store.sealer.seal('block', [stream, number, body.length], body);
-    this.update.run(body.length, sealed, stream, number);
+    this.update.run(body.length, this.seal(stream, number, body), stream, number);
     this.tally.run(0, 0, body.length - size, stream);
+  }
+
+  /** Under the key of the month in which it is made, so that a shred takes it along. */
+  private seal(stream: number, number: number, body: Uint8Array): Buffer {
+    return this.store.sealer.seal('block', [stream, number, body.length], body, this.store.monthKey());
   }
 
   private addStream(stream: string): StreamRow {

@@ -7,9 +7,9 @@ export type Sqlite = Database.Database;
 export type Query<Row> = Database.Statement<unknown[], Row>;
 export type Statement = Query<unknown>;
 
-export const DATABASE_FILE = 'vault.db';
+export const DATABASE_FILE = 'catalogue.db';
 const APPLICATION = 0x54_49_44_45; // "TIDE"
-const FORMAT = 1;
+const FORMAT = 2;
 
 /**
  * What stands in clear: positions, counts, time ranges, sizes and numbers. Every `body` is sealed, and a row is found
@@ -18,8 +18,7 @@ const FORMAT = 1;
 const TABLES = `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
   CREATE TABLE series (number INTEGER PRIMARY KEY, body BLOB NOT NULL);
-  CREATE TABLE journal (first INTEGER PRIMARY KEY, count INTEGER NOT NULL, time_from REAL NOT NULL, time_to REAL NOT NULL,
-    body BLOB NOT NULL);
+  CREATE TABLE segments (number INTEGER PRIMARY KEY, body BLOB NOT NULL);
   CREATE TABLE receipts (id INTEGER PRIMARY KEY, count INTEGER NOT NULL, body BLOB NOT NULL);
   CREATE TABLE causes (source BLOB PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
   CREATE TABLE quarantine (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
@@ -29,37 +28,51 @@ const TABLES = `
   CREATE TABLE streams (id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, sealed INTEGER NOT NULL, count INTEGER NOT NULL,
     bytes INTEGER NOT NULL, body BLOB NOT NULL);
   CREATE TABLE blocks (id INTEGER PRIMARY KEY, stream INTEGER NOT NULL, number INTEGER NOT NULL, size INTEGER NOT NULL,
-    body BLOB NOT NULL);
-  CREATE UNIQUE INDEX blocks_by_number ON blocks (stream, number, size);
+    file INTEGER NOT NULL, place INTEGER NOT NULL, length INTEGER NOT NULL, body BLOB);
+  CREATE UNIQUE INDEX blocks_by_number ON blocks (stream, number);
+  CREATE INDEX blocks_by_file ON blocks (file, id);
   CREATE TABLE alerts (id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, body BLOB NOT NULL);
   CREATE TABLE documents (namespace BLOB NOT NULL, key BLOB NOT NULL, body BLOB NOT NULL, UNIQUE (namespace, key));
   CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
   CREATE TABLE damaged (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, place TEXT NOT NULL, time INTEGER NOT NULL,
-    body BLOB NOT NULL);
+    body BLOB NOT NULL, UNIQUE (kind, place));
 `;
 
-/** What a fresh database starts with. */
-export interface FreshMeta {
-  /** 16 random bytes. */
-  incarnation: Uint8Array;
-  /** JSON of the key header: the copy that helps when the header's file is damaged. */
-  keys: string;
-}
+/** The tables whose rows a snapshot holds, in the order in which they are put back. */
+export const SNAPSHOT_TABLES = [
+  'meta',
+  'counters',
+  'series',
+  'segments',
+  'receipts',
+  'causes',
+  'quarantine',
+  'consumers',
+  'checkpoints',
+  'streams',
+  'blocks',
+  'alerts',
+  'documents',
+] as const;
 
 /**
- * Opens the database and makes its tables when it is new. Commits are synced (`synchronous=FULL`); the wait for a
- * writer in another process is the caller's, because a busy handler would keep this thread from answering readers.
+ * Opens the database and makes its tables when it is new. Its commits are not synced (`synchronous=NORMAL`: the log and
+ * the database are, whenever the one is copied into the other): what it holds is written down in the journal before.
+ * The wait for a writer in another process is the caller's, because a busy handler would keep this thread from
+ * answering readers.
  */
-export function openDatabase(file: string, fresh: () => FreshMeta): { db: Sqlite; isNew: boolean } {
+export function openDatabase(file: string): { db: Sqlite; isNew: boolean } {
   touchPrivate(file);
   const db = new Database(file, { timeout: 0 });
   try {
     db.pragma('journal_mode = WAL');
-    db.pragma('synchronous = FULL');
+    db.pragma('synchronous = NORMAL');
     db.pragma('temp_store = MEMORY');
-    db.pragma('journal_size_limit = 16777216');
+    db.pragma('wal_autocheckpoint = 0');
+    // A page that spilled into the log in the middle of a transaction could meet a full disk where nobody waits for it.
+    db.pragma('cache_spill = OFF');
     const isNew = db.prepare('SELECT count(*) FROM sqlite_schema').pluck().get() === 0;
-    if (isNew) createTables(db, fresh());
+    if (isNew) createTables(db);
     else checkFormat(db, file);
     return { db, isNew };
   } catch (error) {
@@ -68,14 +81,11 @@ export function openDatabase(file: string, fresh: () => FreshMeta): { db: Sqlite
   }
 }
 
-function createTables(db: Sqlite, { incarnation, keys }: FreshMeta): void {
+function createTables(db: Sqlite): void {
   db.transaction(() => {
     db.exec(TABLES);
     db.pragma(`application_id = ${APPLICATION}`);
     db.pragma(`user_version = ${FORMAT}`);
-    const put = db.prepare('INSERT INTO meta (name, value) VALUES (?, ?)');
-    put.run('incarnation', incarnation);
-    put.run('keys', Buffer.from(keys));
   }).immediate();
 }
 
@@ -92,7 +102,11 @@ function checkFormat(db: Sqlite, file: string): void {
       'newer-format',
       `${file} has format ${format}; this version reads up to ${FORMAT}: install the newer one again`,
     );
-  if (format < 1) throw new TideError('damaged', `${file} has format ${format}`);
+  if (format < FORMAT) throw new TideError('damaged', `${file} has format ${format}`);
+}
+
+export function putMeta(db: Sqlite, name: string, value: Uint8Array): void {
+  db.prepare('INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)').run(name, value);
 }
 
 /** The value of a row of `meta`, or undefined. */

@@ -89,12 +89,6 @@ export function receiptBox(encoded: Uint8Array): Uint8Array {
   return pack(RECEIPTS, encoded);
 }
 
-/** Only readings or receipts, without opening the others: a cheap look at the kind of a box. */
-export function kindOfBox(box: Uint8Array): Box['kind'] {
-  const kind = box[0] & ~DEFLATED;
-  return kind === READINGS ? 'readings' : kind === EFFECTS ? 'effects' : 'receipts';
-}
-
 /** Throws RangeError for what no version of this wrote. */
 export function openBox(box: Uint8Array): Box {
   const body =

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 
-const bytes = z.instanceof(Uint8Array);
+const bytes = z.custom<Uint8Array>((given) => given instanceof Uint8Array, 'bytes');
 const whole = z.number().int().min(0);
 const ranges = z.array(z.tuple([whole, whole]));
-const value = z.union([bytes, z.undefined(), z.null()]).transform((given) => given ?? undefined);
+const value = bytes.optional();
 
 /**
  * What a commit did to the catalogue, as the journal keeps it: decided already (conflicts are left out, numbers are
@@ -31,9 +31,10 @@ export const effectSchema = z.discriminatedUnion('kind', [
     alerts: z.array(z.object({ id: z.string(), revision: whole })),
   }),
   z.object({ kind: z.literal('document'), namespace: z.string(), key: z.string(), value }),
+  z.object({ kind: z.literal('advance'), to: whole }),
   /** This store begins to write as another writer: 16 bytes. */
-  z.object({ kind: z.literal('incarnation'), incarnation: bytes, place: value }),
-  /** A month's data key is gone: waiting blocks, alerts and rejections that it sealed go with it. */
-  z.object({ kind: z.literal('shredded'), keys: z.array(whole) }),
+  z.object({ kind: z.literal('incarnation'), incarnation: bytes }),
+  /** The months before one (since January 1970) are given up: their waiting blocks, alerts and rejections go. */
+  z.object({ kind: z.literal('shredded'), before: whole }),
 ]);
 export type Effect = z.infer<typeof effectSchema>;

@@ -1,167 +1,195 @@
-import { mkdirSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { mkdirSync, realpathSync } from 'node:fs';
 import path from 'node:path';
+import type { Clock } from '../../node/clock.ts';
 import { TideError } from '../../node/errors.ts';
+import { SqliteInventory } from '../catalogue/sqlite-inventory.ts';
+import { applyItems, seriesEffect } from '../catalogue/sqlite-apply.ts';
+import { markDamaged } from '../catalogue/sqlite-catalogue.ts';
+import { Owner } from '../catalogue/sqlite-owner.ts';
+import { DATABASE_FILE, engineError } from '../catalogue/sqlite-schema.ts';
+import type { Finding } from '../disk.ts';
 import type {
+  AppendItem,
   EncodedCheckpoint,
   EngineCalls,
   EngineStats,
+  ItemResult,
   JournalPart,
   OpenReport,
   WriteGroup,
   WriteResult,
 } from '../engine.ts';
 import type { CutReport, InventoryKind, InventoryPage } from '../inventory.ts';
-import { systemClock } from '../../node/clock.ts';
-import { FileDisk } from '../file-disk.ts';
+import type { NewRecord } from '../journal/record.ts';
 import { EngineKeys } from '../keys/file-engine-keys.ts';
-import { readHeader } from '../keys/file-header.ts';
-import { KeyStore } from '../keys/file-key-store.ts';
 import { readKey } from '../keys/file-key.ts';
+import { monthFrom } from '../keys/key-numbers.ts';
 import type { KeyStatus } from '../keys/key-status.ts';
 import type { ShredReport } from '../keys/vault-keys.ts';
-import { unlock, type KeyRing } from '../keys/keys.ts';
-import { Sealer } from '../keys/sealed.ts';
-import { applyItem, type Stores } from '../catalogue/sqlite-apply.ts';
-import { SqliteAlerts } from '../catalogue/sqlite-alerts.ts';
-import { SqliteCheckpoints } from '../catalogue/sqlite-checkpoints.ts';
-import { Damage, type Store } from '../catalogue/sqlite-damage.ts';
-import { SqliteDocuments } from '../catalogue/sqlite-documents.ts';
-import { SqliteDoor } from '../catalogue/sqlite-door.ts';
-import { SqliteInventory } from '../catalogue/sqlite-inventory.ts';
-import { SqliteJournal } from '../sqlite-journal.ts';
-import { SqliteOutbox } from '../catalogue/sqlite-outbox.ts';
-import { Owner } from '../catalogue/sqlite-owner.ts';
-import { markDamaged, openFiles } from '../catalogue/sqlite-recovery.ts';
-import { DATABASE_FILE, engineError, metaOf, type Sqlite } from '../catalogue/sqlite-schema.ts';
-import { SqliteSeries } from '../catalogue/sqlite-series.ts';
-import type { Block, KeyReference, QueuedAlert, Range, StreamBacklog } from '../vault.ts';
+import type { QueryCursor, QueryPage } from '../readings/reading-store.ts';
+import { encodeReceipts } from '../receipt-codec.ts';
+import type { Block, KeyReference, QueuedAlert, Range, StreamBacklog, VaultOptions } from '../vault.ts';
+import { effectBoxes, readingBoxes, receiptBox } from './boxes.ts';
+import type { Effect } from './effects.ts';
+import { JournalReader } from './journal-reader.ts';
+import { Maintenance } from './maintenance.ts';
+import { openParts, type Parts } from './sqlite-open.ts';
+import { redoInto } from './redo.ts';
+import { statsOf } from './sqlite-stats.ts';
+import { verifyParts } from './sqlite-verify.ts';
 
 /** What stands while the vault is open. */
-interface Open extends Store, Stores {
-  readonly directory: string;
+interface Open {
+  readonly parts: Parts;
   readonly owner: Owner;
-  readonly incarnation: string;
-  readonly problems: string[];
-  readonly series: SqliteSeries;
-  readonly keyStore: KeyStore;
+  readonly reader: JournalReader;
+  readonly keys: EngineKeys;
+  readonly maintenance: Maintenance;
 }
 
-/** The vault's records in SQLite, every body sealed. Synchronous: it runs in the writer's thread. */
+/**
+ * The vault's records: a journal of all that is committed, segments of readings, a catalogue for the rest. Synchronous: it
+ * runs in the writer's thread.
+ */
 export class SqliteEngine implements EngineCalls {
-  private readonly directory: string;
-  private readonly key: KeyReference;
+  private readonly options: VaultOptions;
+  private readonly clock: Clock;
   private state: Open | undefined;
   private damage: TideError | undefined;
+  private shredded: ShredReport | undefined;
   private inventoryHeld: SqliteInventory | undefined;
-  /** What was counted last: a damaged database may not be countable any more. */
-  private lastStats: EngineStats | undefined;
+  private verification: Iterator<Finding | undefined, void> | undefined;
 
-  constructor(directory: string, key: KeyReference) {
-    this.directory = directory;
-    this.key = key;
+  constructor(options: VaultOptions, clock: Clock) {
+    this.options = options;
+    this.clock = clock;
   }
 
   open(): OpenReport {
-    mkdirSync(this.directory, { recursive: true, mode: 0o700 });
-    const directory = realpathSync(this.directory);
-    const secret = readKey(this.key, directory);
-    // Before the vault is claimed: with a wrong key not one byte changes.
-    const ring = tryUnlock(directory, secret);
-    const owner = Owner.claim(directory);
-    try {
-      return this.openOnce(directory, secret, ring, owner);
-    } catch (error) {
-      const found = engineError(error, directory);
-      if (found.code !== 'damaged') {
-        owner.release();
-        throw found;
-      }
-      // Damage that shows only once the tables are read: the mark makes the second try set the database aside.
-      markDamaged(directory, found.message);
-    }
-    try {
-      return this.openOnce(directory, secret, ring, owner);
-    } catch (error) {
-      owner.release();
-      throw error;
-    }
+    mkdirSync(this.options.directory, { recursive: true, mode: 0o700 });
+    const directory = realpathSync(this.options.directory);
+    const secret = readKey(this.options.key, directory);
+    const parts = openAgain(directory, () =>
+      openParts({ directory, secret, clock: this.clock, claim: () => Owner.claim(directory) }),
+    );
+    const { catalogue, owner, incarnation } = parts;
+    const keys = new EngineKeys({
+      store: parts.keys,
+      directory,
+      reference: this.options.key,
+      keepCopy: (text) => parts.keepKeys(text),
+      shredData: ({ before }) => parts.shredBefore(monthFrom(before)!),
+    });
+    const completeShred = (): void => {
+      this.shredded = keys.completeShred() ?? this.shredded;
+    };
+    const maintenance = new Maintenance(parts, this.clock, completeShred);
+    if (keys.shredding) maintenance.requestFold();
+    this.state = { parts, owner, keys, maintenance, reader: new JournalReader(parts.log) };
+    return {
+      directory,
+      incarnation: incarnation.toString('hex'),
+      head: catalogue.head,
+      series: catalogue.series.entries(),
+      lastSeries: catalogue.series.last,
+    };
   }
 
   /** Throws SQLite's own error with code SQLITE_BUSY, and has done nothing, while another process writes. */
   write(group: WriteGroup): WriteResult {
-    const state = this.require();
+    const { parts } = this.require();
     if (this.damage !== undefined) throw this.damage;
-    const { db, journal } = state;
-    const head = journal.head;
+    const { catalogue } = parts;
+    const inCatalogue = group.series.length > 0 || catalogue.damage.pending || group.items.some(concernsCatalogue);
+    if (!inCatalogue) return this.append(parts, group, []);
+    catalogue.begin();
+    catalogue.db.exec('SAVEPOINT commit_group');
+    const { head } = catalogue;
     try {
-      db.exec('BEGIN IMMEDIATE');
-      state.damage.settle();
-      for (const entry of group.series) state.series.put(entry);
-      const results = group.items.map((item) => applyItem(state, item));
-      journal.flush();
-      db.exec('COMMIT');
-      state.damage.settled();
-      return { head: journal.head, results };
+      catalogue.damage.settle();
+      const effects: Effect[] = group.series.map(seriesEffect);
+      catalogue.apply(effects);
+      const results = applyItems(catalogue, group.items, head, effects);
+      const advanced = catalogue.head;
+      catalogue.head = head;
+      const written = this.append(parts, group, effects);
+      catalogue.advance(advanced);
+      catalogue.db.exec('RELEASE commit_group');
+      catalogue.damage.settled();
+      return { head: catalogue.head, results: results.length > 0 ? results : written.results };
     } catch (error) {
-      journal.rollBack(head);
-      state.door.rollBack();
-      if (db.inTransaction) db.exec('ROLLBACK');
-      const found = engineError(error, state.directory);
-      if (found.code === 'damaged') this.stopWriting(state, found);
+      catalogue.head = head;
+      this.undo(parts, error);
       throw error;
     }
   }
 
   readJournal(from: number, limit: number, source: string | undefined): JournalPart {
-    return this.require().journal.read(from, limit, source);
+    const { reader, parts } = this.require();
+    return reader.read(from, limit, source, parts.catalogue.head);
+  }
+
+  query(
+    series: readonly number[],
+    from: number,
+    to: number,
+    below: number,
+    cursor: QueryCursor | undefined,
+    most: number,
+  ): QueryPage {
+    return this.require().parts.readings.query(series, from, to, cursor, most, below);
   }
 
   cause(source: string): number {
-    return this.require().door.cause(source);
+    return this.require().parts.catalogue.door.cause(source);
   }
 
   receipts(): Uint8Array {
-    return this.require().door.receipts();
+    return this.require().parts.receipts.digests();
   }
 
   rejections(limit: number): Uint8Array[] {
-    return this.require().door.rejections(limit);
+    return this.require().parts.catalogue.door.rejections(limit);
   }
 
   checkpoints(consumer: string): EncodedCheckpoint | undefined {
-    return this.require().checkpoints.load(consumer);
+    return this.require().parts.catalogue.checkpoints.load(consumer);
   }
 
   replayFrom(): number {
-    const { checkpoints, journal } = this.require();
-    return checkpoints.replayFrom(journal.head);
+    const { catalogue } = this.require().parts;
+    return catalogue.checkpoints.replayFrom(catalogue.head);
   }
 
   streams(): StreamBacklog[] {
-    return this.require().outbox.streams();
+    return this.require().parts.catalogue.outbox.streams();
   }
 
   peek(stream: string, order: 'newest' | 'oldest', skip: readonly Range[], maxBytes: number): Block[] {
-    return this.require().outbox.peek(stream, order, skip, maxBytes);
+    return this.require().parts.catalogue.outbox.peek(stream, order, skip, maxBytes);
   }
 
   alerts(limit: number, skip: ReadonlySet<string>): QueuedAlert[] {
-    return this.require().alerts.peek(limit, skip);
+    return this.require().parts.catalogue.alerts.peek(limit, skip);
   }
 
   document(namespace: string, key: string): Uint8Array | undefined {
-    return this.require().documents.get(namespace, key);
+    return this.require().parts.catalogue.documents.get(namespace, key);
   }
 
   documents(namespace: string): { key: string; value: Uint8Array }[] {
-    return this.require().documents.list(namespace);
+    return this.require().parts.catalogue.documents.list(namespace);
   }
 
   beginCut(): CutReport {
-    const state = this.require();
+    const { parts } = this.require();
+    const { catalogue, log, store, blockFiles, receipts, directory } = parts;
     this.endCut();
-    this.inventoryHeld = new SqliteInventory(state, path.join(state.directory, DATABASE_FILE));
-    return { head: state.journal.head, replayFrom: state.checkpoints.replayFrom(state.journal.head) };
+    parts.readings.freeze();
+    catalogue.flush(log.last);
+    const file = path.join(directory, DATABASE_FILE);
+    this.inventoryHeld = new SqliteInventory({ ...store, ...catalogue }, blockFiles, receipts.digests(), file);
+    return { head: catalogue.head, replayFrom: this.replayFrom() };
   }
 
   inventory<Kind extends InventoryKind>(kind: Kind, after: number, maxBytes: number): InventoryPage<Kind> {
@@ -174,46 +202,76 @@ export class SqliteEngine implements EngineCalls {
     this.inventoryHeld = undefined;
   }
 
-  stats(): EngineStats {
-    if (this.damage !== undefined && this.lastStats !== undefined)
-      return { ...this.lastStats, problems: [...this.require().problems] };
-    const { directory, journal, outbox, alerts, door, damage, problems } = this.require();
-    const { blocks, bytes } = outbox.waiting();
-    this.lastStats = {
-      readings: journal.readings,
-      bytes: bytesOf(directory),
-      blocksWaiting: blocks,
-      blockBytesWaiting: bytes,
-      alertsWaiting: alerts.waiting,
-      quarantined: door.quarantined,
-      damaged: damage.count,
-      problems: [...problems],
-    };
-    return this.lastStats;
+  /** A slice of what goes on in the background; how long until the next one, milliseconds. */
+  maintain(): number {
+    const { maintenance } = this.require();
+    return this.damage === undefined ? maintenance.step() : maintenance.idle;
+  }
+
+  /** Whether queries see every committed reading: after a start the newest ones are read back first. */
+  ready(): boolean {
+    return this.require().parts.catchUp.done;
+  }
+
+  /** Asks for a fold as soon as may be; the number of folds that must have ended for it to be done. */
+  requestFold(): number {
+    return this.require().maintenance.requestFold();
+  }
+
+  folds(): number {
+    return this.require().maintenance.folds;
+  }
+
+  /** Findings so far, some at a time: the first call begins, an empty answer ends. */
+  verify(begin: boolean): { findings: Finding[]; done: boolean } {
+    const { parts } = this.require();
+    const reading = (this.verification = begin ? verifyParts(parts) : (this.verification ?? verifyParts(parts)));
+    const findings: Finding[] = [];
+    const until = this.clock.monotonic() + VERIFY_SLICE_MS;
+    while (this.clock.monotonic() < until) {
+      const next = reading.next();
+      if (next.done === true) {
+        this.verification = undefined;
+        return { findings, done: true };
+      }
+      if (next.value !== undefined) findings.push(next.value);
+    }
+    return { findings, done: false };
   }
 
   keyStatus(): KeyStatus {
-    return this.keyCalls().keyStatus();
+    return this.require().keys.keyStatus();
   }
 
   prepareRotation(to: KeyReference): 'prepared' | 'done' {
-    return this.keyCalls().prepareRotation(to);
+    return this.require().keys.prepareRotation(to);
   }
 
   confirmRotation(to: KeyReference): void {
-    this.keyCalls().confirmRotation(to);
+    this.require().keys.confirmRotation(to);
   }
 
   cancelRotation(): void {
-    this.keyCalls().cancelRotation();
+    this.require().keys.cancelRotation();
   }
 
-  shred(before: string): ShredReport {
-    throw new TideError('bad-option', `nothing before ${before} can be shredded: all records lie under one key`);
+  beginShred(before: string): number {
+    const { keys, maintenance } = this.require();
+    keys.beginShred(before);
+    return maintenance.requestFold();
+  }
+
+  shredReport(): ShredReport | undefined {
+    return this.shredded;
   }
 
   derivedSecret(purpose: string): string {
-    return this.keyCalls().derivedSecret(purpose);
+    return this.require().keys.derivedSecret(purpose);
+  }
+
+  stats(): EngineStats {
+    const { parts, maintenance } = this.require();
+    return statsOf(parts, maintenance, this.damage);
   }
 
   close(): void {
@@ -221,109 +279,111 @@ export class SqliteEngine implements EngineCalls {
     if (state === undefined) return;
     this.state = undefined;
     this.endCut();
+    const { parts, owner, maintenance } = state;
     try {
-      state.db.close();
+      maintenance.stop();
+      if (this.damage === undefined) parts.settle();
     } finally {
-      state.owner.release();
+      parts.close();
+      owner.release();
     }
   }
 
-  private openOnce(directory: string, secret: string, ring: KeyRing | undefined, owner: Owner): OpenReport {
-    const state = openStores(directory, secret, ring, owner);
+  /** Writes the group's record, and takes its readings into the open chunks. */
+  private append(parts: Parts, group: WriteGroup, effects: readonly Effect[]): WriteResult {
+    const { catalogue, log, readings, receipts, catchUp } = parts;
+    const first = catalogue.head;
+    const appends = group.items.filter((item): item is AppendItem => item.kind === 'append');
+    const results: ItemResult[] = [];
+    let position = first;
+    let [timeFrom, timeTo] = [Infinity, -Infinity];
+    for (const item of group.items) {
+      results.push(item.kind === 'append' ? { kind: 'appended', first: position } : { kind: 'committed', numbers: [] });
+      if (item.kind !== 'append') continue;
+      for (const chunk of item.chunks) {
+        position += chunk.count;
+        timeFrom = Math.min(timeFrom, chunk.timeFrom);
+        timeTo = Math.max(timeTo, chunk.timeTo);
+      }
+    }
+    const packed = packedReceipts(appends);
+    const boxes = [...readingBoxes(appends), ...effectBoxes(effects)];
+    if (packed !== undefined) boxes.push(receiptBox(packed));
+    if (boxes.length === 0) return { head: first, results };
+    const count = position - first;
+    const span = count === 0 ? { timeFrom: 0, timeTo: 0 } : { timeFrom, timeTo };
+    const record: NewRecord = { first, count, ...span, ...parts.now(), boxes };
+    const { number, bytes } = log.append(record);
+    parts.written.journal += bytes;
+    parts.written.readings += count;
+    catalogue.head = position;
+    if (packed !== undefined) receipts.add(number, packed);
+    if (catchUp.reached(number)) takeIn(readings, appends, first);
+    return { head: position, results };
+  }
+
+  /** Brings the catalogue back to before the group. SQLite may have rolled the whole long transaction back by itself. */
+  private undo(parts: Parts, error: unknown): void {
+    const { catalogue, log, directory } = parts;
     try {
-      const { incarnation, journal, series } = state;
-      const report = { directory, incarnation, head: journal.head, series: series.entries(), lastSeries: series.last };
-      this.state = state;
-      this.stats();
-      return report;
-    } catch (error) {
-      this.state = undefined;
-      state.db.close();
-      throw error;
+      if (catalogue.db.inTransaction) catalogue.db.exec('ROLLBACK TO commit_group; RELEASE commit_group');
+      else redoInto(catalogue, log);
+    } catch (failure) {
+      this.stopWriting(parts, engineError(failure, directory));
     }
-  }
-
-  private keyCalls(): EngineKeys {
-    const { keyStore, directory, db } = this.require();
-    return new EngineKeys({
-      store: keyStore,
-      directory,
-      reference: this.key,
-      keepCopy: (text) => keepHeader(db, text),
-      shredData: ({ before }) => this.shred(before),
-    });
+    const found = engineError(error, directory);
+    if (found.code === 'damaged') this.stopWriting(parts, found);
   }
 
   private require(): Open {
-    if (this.state === undefined) throw new TideError('closed', `vault ${this.directory} is closed`);
+    if (this.state === undefined) throw new TideError('closed', `vault ${this.options.directory} is closed`);
     return this.state;
   }
 
-  /** Positions and block numbers must not go on in a database that lost some: a new one is made at the next start. */
-  private stopWriting(state: Open, found: TideError): void {
+  /** A catalogue that lost rows must not give out numbers any more: it is made again at the next start. */
+  private stopWriting(parts: Parts, found: TideError): void {
     this.damage = new TideError(
       'damaged',
-      `${found.message}; nothing more is written: start again, and it is set aside`,
+      `${found.message}; nothing more is written: start again, and it is made anew`,
       { cause: found },
     );
-    state.problems.push(this.damage.message);
-    markDamaged(state.directory, found.message);
+    parts.problems.push(this.damage.message);
+    markDamaged(parts.directory, found.message);
   }
 }
 
-function openStores(directory: string, secret: string, unlocked: KeyRing | undefined, owner: Owner): Open {
-  const { db, ring, incarnation, problems, rescued } = openFiles(directory, secret, unlocked);
+const VERIFY_SLICE_MS = 20;
+
+/** Damage of the catalogue that shows only once its tables are read: with the mark, the second try makes it anew. */
+function openAgain(directory: string, open: () => Parts): Parts {
   try {
-    const store: Store = { db, keys: ring, sealer: new Sealer(ring, incarnation), damage: new Damage(db) };
-    const documents = new SqliteDocuments(store);
-    if (rescued.length > 0)
-      db.transaction(() => rescued.forEach(({ namespace, key, value }) => documents.put(namespace, key, value)))();
-    const keyStore = KeyStore.open({ disk: new FileDisk(directory), clock: systemClock, secret })!;
-    keyStore.settle(secret);
-    if (keyStore.reconcile(metaOf(db, 'keys')?.toString('utf8'), secret)) keepHeader(db, keyStore.text);
-    return {
-      ...store,
-      keyStore,
-      directory,
-      owner,
-      incarnation: incarnation.toString('hex'),
-      problems,
-      documents,
-      series: new SqliteSeries(store),
-      journal: new SqliteJournal(store),
-      door: new SqliteDoor(store),
-      checkpoints: new SqliteCheckpoints(store),
-      outbox: new SqliteOutbox(store),
-      alerts: new SqliteAlerts(store),
-    };
+    return open();
   } catch (error) {
-    db.close();
-    throw error;
+    const found = engineError(error, directory);
+    if (found.code !== 'damaged') throw found;
+    markDamaged(directory, found.message);
+    return open();
   }
 }
 
-/** The copy that helps when the header's file is damaged, or an older one was put back. */
-function keepHeader(db: Sqlite, text: string): void {
-  db.prepare("REPLACE INTO meta (name, value) VALUES ('keys', ?)").run(Buffer.from(text));
-}
+const concernsCatalogue = (item: WriteGroup['items'][number]): boolean =>
+  item.kind === 'commit' || item.cause !== undefined || (item.rejections !== undefined && item.rejections.length > 0);
 
-/** Undefined when there is no header yet, or none that can be read: that is decided once the vault is claimed. */
-function tryUnlock(directory: string, secret: string): KeyRing | undefined {
-  try {
-    const header = readHeader(directory);
-    return header === undefined ? undefined : unlock(header, secret);
-  } catch (error) {
-    if (error instanceof TideError && error.code === 'damaged') return undefined;
-    throw error;
+function takeIn(readings: Parts['readings'], appends: readonly AppendItem[], first: number): void {
+  let position = first;
+  for (const { chunks } of appends) {
+    for (const { bytes, count } of chunks) {
+      readings.add(bytes, position);
+      position += count;
+    }
   }
 }
 
-/** Bytes of all files below a directory. One that goes away meanwhile counts nothing. */
-function bytesOf(directory: string): number {
-  let bytes = 0;
-  for (const name of readdirSync(directory, { recursive: true, encoding: 'utf8' })) {
-    const stat = statSync(path.join(directory, name), { throwIfNoEntry: false });
-    if (stat?.isFile() === true) bytes += stat.size;
-  }
-  return bytes;
+function packedReceipts(appends: readonly AppendItem[]): Uint8Array | undefined {
+  const digests = appends.flatMap(({ receipts }) =>
+    receipts === undefined || receipts.length === 0 ? [] : [receipts],
+  );
+  if (digests.length === 0) return undefined;
+  const all = Uint8Array.from(Buffer.concat(digests));
+  return encodeReceipts(new BigUint64Array(all.buffer));
 }

@@ -11,14 +11,15 @@ const PATIENCE_MS = 60_000;
 const FIRST_PAUSE_MS = 2;
 const LONGEST_PAUSE_MS = 50;
 
-/** An engine on this very thread. Between its tries to write it answers readers. */
+/** An engine on this very thread. Between its tries to write it answers readers, and goes on in the background. */
 export class LocalEngine implements EngineChannel {
   private readonly engine: SqliteEngine;
   private readonly directory: string;
+  private timer: NodeJS.Timeout | undefined;
 
-  constructor(directory: string, options: VaultOptions) {
-    this.directory = directory;
-    this.engine = new SqliteEngine(directory, options.key);
+  constructor(options: VaultOptions, clock: Clock) {
+    this.directory = options.directory;
+    this.engine = new SqliteEngine(options, clock);
   }
 
   async call<Method extends keyof EngineCalls>(
@@ -27,10 +28,35 @@ export class LocalEngine implements EngineChannel {
   ): Promise<ReturnType<EngineCalls[Method]>> {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- parameters and result belong to this very method
     const run = this.engine[method] as (...all: typeof parameters) => ReturnType<EngineCalls[Method]>;
+    if (method === 'close') this.rest();
     try {
-      return await this.whenFree(() => run.apply(this.engine, parameters));
+      const result = await this.whenFree(() => run.apply(this.engine, parameters));
+      if (method === 'open') this.schedule(0);
+      // What was just written may be reason enough to look again.
+      else if (method === 'requestFold') this.schedule(0);
+      return result;
     } catch (error) {
       throw engineError(error, this.directory);
+    }
+  }
+
+  private schedule(delay: number): void {
+    this.rest();
+    this.timer = setTimeout(() => this.goOn(), delay);
+    // Nobody waits for it: a process that has nothing else to do may end.
+    this.timer.unref();
+  }
+
+  private rest(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+  }
+
+  private goOn(): void {
+    try {
+      this.schedule(this.engine.maintain());
+    } catch (error) {
+      if (engineError(error, this.directory).code !== 'closed') this.schedule(LONGEST_PAUSE_MS);
     }
   }
 
@@ -51,7 +77,7 @@ export class LocalEngine implements EngineChannel {
 /** A vault whose engine runs on the caller's thread: for tools, and as the second implementation in the contract suite. */
 export async function openLocalVault(options: VaultOptions, clock: Clock = systemClock): Promise<Vault> {
   return VaultClient.open({
-    channel: new LocalEngine(options.directory, options),
+    channel: new LocalEngine(options, clock),
     clock,
     commitDelayMs: options.commitDelayMs ?? 0,
     after: (ms, callback) => {

@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { systemClock } from '../../node/clock.ts';
 import { TideError } from '../../node/errors.ts';
 import { LocalEngine } from './sqlite-local.ts';
 import type { Call, Reply } from './sqlite-thread.ts';
@@ -9,7 +10,7 @@ const port = parentPort;
 if (port === null) throw new TypeError('vault-worker runs in a worker thread');
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- sqlite-thread.ts, which starts this, gives just that
 const options = workerData as VaultOptions;
-const engine = new LocalEngine(options.directory, options);
+const engine = new LocalEngine(options, systemClock);
 
 port.on('message', (call: Call) => void answer(call));
 

@@ -3,7 +3,7 @@ import { readKey } from './file-key.ts';
 import type { KeyStore } from './file-key-store.ts';
 import type { ShredPlan } from './key-shred.ts';
 import type { KeyStatus } from './key-status.ts';
-import type { KeyCalls, ShredReport } from './vault-keys.ts';
+import type { ShredReport } from './vault-keys.ts';
 
 export interface EngineKeysOptions {
   store: KeyStore;
@@ -21,7 +21,7 @@ export interface EngineKeysOptions {
 }
 
 /** The engine's answers to what is asked of the keys. */
-export class EngineKeys implements KeyCalls {
+export class EngineKeys {
   private readonly store: KeyStore;
   private readonly directory: string;
   private reference: KeyReference;
@@ -58,12 +58,18 @@ export class EngineKeys implements KeyCalls {
     this.keepCopy(this.store.text);
   }
 
-  shred(before: string): ShredReport {
-    return this.carryOn(this.store.beginShred(before, readKey(this.reference, this.directory)));
+  /** From here on nothing is journalled under the present key; the next fold completes the shred. */
+  beginShred(before: string): void {
+    this.store.beginShred(before, readKey(this.reference, this.directory));
+    this.keepCopy(this.store.text);
   }
 
-  /** Completes a shred that a crash interrupted; undefined when there is none. Call once everything is open. */
-  resumeShred(): ShredReport | undefined {
+  get shredding(): boolean {
+    return this.store.pendingShred() !== undefined;
+  }
+
+  /** After a fold: completes the shred that began, now or before a crash. Undefined when there is none. */
+  completeShred(): ShredReport | undefined {
     const plan = this.store.pendingShred();
     return plan && this.carryOn(plan);
   }

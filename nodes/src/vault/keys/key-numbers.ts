@@ -37,6 +37,9 @@ export const monthOfKey = (id: number): number => (id - MONTHS) % ROUND;
 
 export const roundOfKey = (id: number): number => Math.floor((id - MONTHS) / ROUND);
 
+/** Whether a key is a month's, and of a month before this one. */
+export const isMonthBefore = (id: number, month: number): boolean => useOf(id) === 'month' && monthOfKey(id) < month;
+
 /** Month (UTC) of a time in epoch milliseconds; undefined outside 1970 to 2199. */
 export function monthOfTime(time: number): number | undefined {
   const date = new Date(time);

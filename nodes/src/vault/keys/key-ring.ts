@@ -28,6 +28,11 @@ export class KeyRing implements RecordKeys {
     return this.records.get(id);
   }
 
+  /** Epoch milliseconds at which a month's key was destroyed; undefined for one that was not. */
+  shreddedAt(id: number): number | undefined {
+    return this.destroyed.get(id);
+  }
+
   gone(id: number): string | undefined {
     const at = this.destroyed.get(id);
     if (at !== undefined) return `of ${monthText(monthOfKey(id))} was destroyed on ${new Date(at).toISOString()}`;

@@ -36,6 +36,9 @@ export interface KeyCalls {
   prepareRotation(to: KeyReference): 'prepared' | 'done';
   confirmRotation(to: KeyReference): void;
   cancelRotation(): void;
-  shred(before: string): ShredReport;
+  /** Begins a shred; how many folds must have ended for it to be done. */
+  beginShred(before: string): number;
+  /** The newest shred that ended since the vault was opened. */
+  shredReport(): ShredReport | undefined;
   derivedSecret(purpose: string): string;
 }

@@ -1,0 +1,276 @@
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { z } from 'zod';
+import { TideError, reasonOf } from '../../node/errors.ts';
+import type { Disk } from '../disk.ts';
+import type { BlockFiles } from '../engine/block-files.ts';
+import type { Effect } from '../engine/effects.ts';
+import { SqliteAlerts } from './sqlite-alerts.ts';
+import { applyEffect, type Stores } from './sqlite-apply.ts';
+import { SqliteCheckpoints } from './sqlite-checkpoints.ts';
+import { Damage, counter, type Store } from './sqlite-damage.ts';
+import { SqliteDocuments } from './sqlite-documents.ts';
+import { SqliteDoor } from './sqlite-door.ts';
+import { SqliteOutbox } from './sqlite-outbox.ts';
+import { DATABASE_FILE, engineError, metaOf, openDatabase, putMeta, type Sqlite } from './sqlite-schema.ts';
+import { SqliteSegments } from './sqlite-segments.ts';
+import { SqliteSeries } from './sqlite-series.ts';
+import { restoreSnapshot, snapshots } from './sqlite-snapshot.ts';
+import { CatalogueSum } from './file-sum.ts';
+
+/** Left by a process whose catalogue turned out damaged while it ran; the next start makes it again. */
+export const DAMAGE_MARK = 'vault.damaged';
+const DATABASE_FILES = [DATABASE_FILE, `${DATABASE_FILE}-wal`, `${DATABASE_FILE}-shm`];
+/** Of the first version, which kept everything in one database. */
+const OLD_DATABASE = 'vault.db';
+
+const PAGE = 4096;
+const FRAME_HEAD = 24;
+const checkpointSchema = z.tuple([z.object({ busy: z.number(), log: z.number(), checkpointed: z.number() })]);
+
+export type CatalogueKeys = Omit<Store, 'db' | 'damage'>;
+
+export interface OpenedCatalogue {
+  catalogue: Catalogue;
+  problems: string[];
+  /** Rows were lost for good: numbers may be given out that were given out before. */
+  lossy: boolean;
+  isNew: boolean;
+}
+
+/**
+ * What the vault keeps beside the readings, in SQLite: a copy of what the journal says, kept up to date in one long
+ * transaction that is committed now and then. What a crash takes from it is applied again from the journal, and when it
+ * is damaged it is made again from its snapshot and the journal.
+ */
+export class Catalogue implements Stores {
+  readonly db: Sqlite;
+  readonly damage: Damage;
+  readonly series: SqliteSeries;
+  readonly door: SqliteDoor;
+  readonly checkpoints: SqliteCheckpoints;
+  readonly outbox: SqliteOutbox;
+  readonly alerts: SqliteAlerts;
+  readonly documents: SqliteDocuments;
+  readonly segments: SqliteSegments;
+  private readonly sum: CatalogueSum;
+  /** Lowest position that the journal may give out, as far as the catalogue knows. */
+  head: number;
+  /** Newest journal record whose effects a power cut cannot take from the database. */
+  durable: number;
+  /** Bytes written to the database and its log, as far as SQLite counts them. */
+  bytesWritten = 0;
+
+  private constructor(db: Sqlite, sum: CatalogueSum, keys: CatalogueKeys, files: BlockFiles) {
+    this.db = db;
+    this.sum = sum;
+    this.damage = new Damage(db);
+    const store: Store = { ...keys, db, damage: this.damage };
+    this.series = new SqliteSeries(store);
+    this.door = new SqliteDoor(store);
+    this.checkpoints = new SqliteCheckpoints(store);
+    this.outbox = new SqliteOutbox(store, files);
+    this.alerts = new SqliteAlerts(store);
+    this.documents = new SqliteDocuments(store);
+    this.segments = new SqliteSegments(store);
+    this.durable = counter(db, 'applied');
+    this.head = Math.max(1, counter(db, 'head'));
+  }
+
+  /** Opens the catalogue in a vault's directory; makes it again from its snapshot (in `state`) when it is damaged. */
+  static open(directory: string, state: Disk, keys: CatalogueKeys, files: BlockFiles): OpenedCatalogue {
+    const file = path.join(directory, DATABASE_FILE);
+    if (!existsSync(file) && existsSync(path.join(directory, OLD_DATABASE)))
+      throw new TideError(
+        'older-format',
+        `vault ${directory} was made by a version before 0.2, which is no longer read; take another directory`,
+      );
+    const problems: string[] = [];
+    const existed = existsSync(file) || snapshots(state).length > 0;
+    const { db, isNew, sum } = openChecked(directory, keys, problems);
+    try {
+      const lossy = isNew && existed && !refill(db, state, keys, problems);
+      return { catalogue: new Catalogue(db, sum, keys, files), problems, lossy, isNew: !existed };
+    } catch (error) {
+      db.close();
+      sum.close();
+      throw error;
+    }
+  }
+
+  /** Newest journal record whose effects are in here, if only in the open transaction. */
+  get applied(): number {
+    return counter(this.db, 'applied');
+  }
+
+  advance(to: number): void {
+    this.head = Math.max(this.head, to);
+  }
+
+  get incarnation(): Buffer | undefined {
+    return metaOf(this.db, 'incarnation');
+  }
+
+  get dirty(): boolean {
+    return this.db.inTransaction;
+  }
+
+  /** Begins the long transaction. Throws SQLite's own SQLITE_BUSY, and has done nothing, while another process writes. */
+  begin(): void {
+    if (!this.db.inTransaction) this.db.exec('BEGIN IMMEDIATE');
+  }
+
+  apply(effects: readonly Effect[]): void {
+    for (const effect of effects) applyEffect(this, effect);
+  }
+
+  /** Commits what was applied up to a record. Not synced: `checkpoint` does that. */
+  flush(applied: number): void {
+    if (!this.db.inTransaction) return;
+    this.setCounter('applied', applied);
+    this.setCounter('head', this.head);
+    this.db.exec('COMMIT');
+  }
+
+  /** Copies what was committed into the database, synced, and notes its sum. */
+  checkpoint(): void {
+    const { applied } = this;
+    this.sum.forget();
+    // While a copy is being read the log cannot be emptied; it is at the next time.
+    const [{ busy, log, checkpointed }] = checkpointSchema.parse(this.db.pragma('wal_checkpoint(PASSIVE)'));
+    this.bytesWritten += Math.max(0, log) * (PAGE + FRAME_HEAD) + Math.max(0, checkpointed) * PAGE;
+    if (busy !== 0 || log !== checkpointed) return;
+    this.db.pragma('wal_checkpoint(TRUNCATE)');
+    this.sum.note();
+    this.durable = applied;
+  }
+
+  setCounter(name: string, value: number): void {
+    this.db
+      .prepare(
+        'INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
+      )
+      .run(name, value);
+  }
+
+  counter(name: string): number {
+    return counter(this.db, name);
+  }
+
+  /** Rewrites the database, so that no page of it holds what was deleted. */
+  rewrite(): void {
+    this.db.exec('VACUUM');
+    this.checkpoint();
+  }
+
+  dropMeta(name: string): void {
+    this.db.prepare('DELETE FROM meta WHERE name = ?').run(name);
+  }
+
+  setMeta(name: string, value: Uint8Array): void {
+    putMeta(this.db, name, value);
+  }
+
+  meta(name: string): Buffer | undefined {
+    return metaOf(this.db, name);
+  }
+
+  close(): void {
+    try {
+      // Closing copies what is left of the write-ahead log into the file.
+      if (this.db.inTransaction || this.applied !== this.durable) this.sum.forget();
+      this.db.close();
+    } finally {
+      this.sum.close();
+    }
+  }
+}
+
+interface Checked {
+  db: Sqlite;
+  isNew: boolean;
+  sum: CatalogueSum;
+}
+
+/** Opens a database that can be trusted; one that cannot is set aside and a new one begun. */
+function openChecked(directory: string, { sealer }: CatalogueKeys, problems: string[]): Checked {
+  const file = path.join(directory, DATABASE_FILE);
+  let sum = new CatalogueSum(directory, sealer);
+  try {
+    const verdict = verdictOf(directory, file, sum);
+    const opened = verdict.damaged === undefined ? tryOpen(directory, file, verdict.vouched) : verdict.damaged;
+    if (typeof opened !== 'string') {
+      sum.open();
+      return { ...opened, sum };
+    }
+    sum.close();
+    problems.push(`${DATABASE_FILE} is damaged (${opened}); it lies in ${setAside(directory)} and was made again`);
+    sum = new CatalogueSum(directory, sealer);
+    const fresh = openDatabase(file);
+    sum.open();
+    return { ...fresh, sum };
+  } catch (error) {
+    sum.close();
+    throw error;
+  }
+}
+
+function verdictOf(directory: string, file: string, sum: CatalogueSum): { damaged?: string; vouched: boolean } {
+  const mark = path.join(directory, DAMAGE_MARK);
+  if (existsSync(mark)) return { damaged: readFileSync(mark, 'utf8').slice(0, 500).trim(), vouched: false };
+  if (!existsSync(file)) return { vouched: true };
+  const found = sum.check();
+  if (found === 'other') return { damaged: 'its bytes are not those that were written', vouched: false };
+  // The sum vouches for the file; what lies in the write-ahead log has SQLite's own checksums.
+  return { vouched: found === 'same' };
+}
+
+/** The database, or why it cannot be trusted. */
+function tryOpen(directory: string, file: string, vouched: boolean): { db: Sqlite; isNew: boolean } | string {
+  let db: Sqlite | undefined;
+  try {
+    const opened = openDatabase(file);
+    db = opened.db;
+    const found = vouched || opened.isNew ? 'ok' : String(db.pragma('integrity_check(1)', { simple: true }));
+    if (found === 'ok') return opened;
+    db.close();
+    return found.slice(0, 200);
+  } catch (error) {
+    db?.close();
+    const found = engineError(error, directory);
+    if (found.code === 'damaged') return reasonOf(error);
+    throw found;
+  }
+}
+
+/** Fills an empty catalogue from the newest snapshot that can be read. False when rows are missing. */
+function refill(db: Sqlite, state: Disk, { sealer }: CatalogueKeys, problems: string[]): boolean {
+  for (const number of snapshots(state)) {
+    const restored = restoreSnapshot(state, sealer, number, db);
+    if (restored === undefined) {
+      problems.push(`snapshot ${number} of the catalogue cannot be read`);
+      continue;
+    }
+    if (restored.whole && restored.damaged === 0) return true;
+    problems.push(`snapshot ${number} of the catalogue is damaged: ${restored.damaged} of its boxes are lost`);
+    return false;
+  }
+  // Without a snapshot the journal has everything since the beginning, or the caller finds that it has not.
+  return true;
+}
+
+/** Moves the database into a new folder `damaged-<time>`; returns its path. */
+function setAside(directory: string): string {
+  const aside = path.join(directory, `damaged-${new Date().toISOString().replace(/[:.]/g, '-')}`);
+  mkdirSync(aside, { recursive: true, mode: 0o700 });
+  for (const name of [...DATABASE_FILES, DAMAGE_MARK, CatalogueSum.FILE]) {
+    const file = path.join(directory, name);
+    if (existsSync(file)) renameSync(file, path.join(aside, name));
+  }
+  return aside;
+}
+
+/** Notes for the next start that the catalogue is damaged. */
+export function markDamaged(directory: string, reason: string): void {
+  writeFileSync(path.join(directory, DAMAGE_MARK), `${reason}\n`, { mode: 0o600, flush: true });
+}

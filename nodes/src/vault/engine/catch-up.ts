@@ -1,0 +1,44 @@
+import type { Clock } from '../../node/clock.ts';
+import type { JournalLog } from '../journal/journal-log.ts';
+import type { ReadingStore } from '../readings/reading-store.ts';
+import { readRecord } from './redo.ts';
+
+/**
+ * After a start the readings that no segment holds yet are taken into the open chunks again, a slice at a time: doors
+ * are open meanwhile, and what is committed now waits in the journal for its turn.
+ */
+export class CatchUp {
+  private readonly log: JournalLog;
+  private readonly readings: ReadingStore;
+  private readonly clock: Clock;
+  /** Record that is taken in next. */
+  private next: number;
+
+  /** `from`: the first record that no segment includes. */
+  constructor(log: JournalLog, readings: ReadingStore, clock: Clock, from: number) {
+    this.log = log;
+    this.readings = readings;
+    this.clock = clock;
+    this.next = Math.max(from, log.oldest);
+  }
+
+  get done(): boolean {
+    return this.next > this.log.last;
+  }
+
+  /** True when the record that was just written is the next one: its readings can be taken in straight away. */
+  reached(number: number): boolean {
+    if (this.next !== number) return false;
+    this.next = number + 1;
+    return true;
+  }
+
+  step(budgetMs: number): void {
+    const until = this.clock.monotonic() + budgetMs;
+    while (!this.done && this.clock.monotonic() < until) {
+      for (const { position, entry } of readRecord(this.log, this.next)?.readings ?? [])
+        this.readings.add(entry.bytes, position);
+      this.next++;
+    }
+  }
+}

@@ -1,0 +1,256 @@
+import type { Clock } from '../../node/clock.ts';
+import { reasonOf } from '../../node/errors.ts';
+import { SnapshotWriter, snapshots } from '../catalogue/sqlite-snapshot.ts';
+import type { SegmentEntry } from '../readings/reading-store.ts';
+import type { BlockFileWriter } from './block-files.ts';
+import type { Parts } from './sqlite-open.ts';
+
+/** How long the catalogue's transaction stays open: what a crash makes the next start apply again. */
+const FLUSH_MS = 60_000;
+/** Journal that may lie unfolded, bytes. */
+const JOURNAL_BYTES = 48 * 1024 * 1024;
+/** Journal that is kept for consumers that are behind, bytes; beyond it they are left behind. */
+const REPLAY_BYTES = 256 * 1024 * 1024;
+/** Without readings a fold only makes a snapshot; that often, at most. */
+const QUIET_FOLD_MS = 24 * 3_600_000;
+const SLICE_MS = 5;
+const SYNC_POLL_MS = 5;
+const IDLE_MS = 500;
+/** After a failure in the background, e.g. a full disk. */
+const RETRY_MS = 10_000;
+/** A block file whose waiting share is below this is written anew. */
+const WORTH_KEEPING = 0.5;
+/** Bytes that one fold writes anew at most. */
+const MAX_REFILED = 16 * 1024 * 1024;
+
+/** Everything that the vault does between commits: reading back after a start, folding, letting go of the journal. */
+export class Maintenance {
+  readonly idle = IDLE_MS;
+  /** Folds that have ended. */
+  folds = 0;
+  /** What failed last, until it succeeds. */
+  trouble: string | undefined;
+  private readonly parts: Parts;
+  private readonly clock: Clock;
+  private readonly afterFold: () => void;
+  private running: Generator<number, void> | undefined;
+  private wanted = 0;
+  /** Bytes that lay in the journal at the start, and were written to it up to the last fold. */
+  private unfoldedBefore: number;
+  private writtenAtFold = 0;
+  private flushedAt: number;
+  private foldedAt: number;
+  private retryAt = 0;
+
+  /** `afterFold`: what waits for a fold to have ended, such as a shred. */
+  constructor(parts: Parts, clock: Clock, afterFold: () => void) {
+    this.afterFold = afterFold;
+    this.parts = parts;
+    this.clock = clock;
+    this.unfoldedBefore = parts.log.last > parts.folded ? parts.log.bytes.held : 0;
+    this.flushedAt = clock.monotonic();
+    this.foldedAt = clock.monotonic();
+  }
+
+  /** A fold that begins after this. */
+  requestFold(): number {
+    this.wanted = this.folds + (this.running === undefined ? 1 : 2);
+    this.retryAt = 0;
+    return this.wanted;
+  }
+
+  /** One slice; how long until the next one may come, milliseconds. */
+  step(): number {
+    const { parts, clock } = this;
+    if (!parts.catchUp.done) {
+      parts.catchUp.step(SLICE_MS);
+      return 0;
+    }
+    if (clock.monotonic() < this.retryAt) return IDLE_MS;
+    try {
+      const delay = this.work();
+      if (delay !== undefined) this.trouble = undefined;
+      return delay ?? IDLE_MS;
+    } catch (error) {
+      this.failed(error);
+      return IDLE_MS;
+    }
+  }
+
+  stop(): void {
+    // The generator's own `finally` removes unfinished files.
+    this.running?.return();
+    this.running = undefined;
+  }
+
+  private work(): number | undefined {
+    const { parts, clock } = this;
+    if (this.running !== undefined) {
+      const next = this.running.next();
+      if (next.done !== true) return next.value;
+      this.running = undefined;
+      this.folds++;
+      this.foldedAt = clock.monotonic();
+      return 0;
+    }
+    if (parts.log.prepare()) return 0;
+    if (this.foldDue()) {
+      this.running = this.fold();
+      return 0;
+    }
+    if (parts.catalogue.dirty && clock.monotonic() - this.flushedAt > FLUSH_MS) {
+      parts.flush();
+      this.flushedAt = clock.monotonic();
+    }
+    return undefined;
+  }
+
+  private foldDue(): boolean {
+    const { readings } = this.parts;
+    if (this.wanted > this.folds || readings.foldDue(this.clock.now())) return true;
+    const unfolded = this.unfoldedBefore + this.parts.written.journal - this.writtenAtFold;
+    return unfolded > JOURNAL_BYTES || (unfolded > 0 && this.clock.monotonic() - this.foldedAt > QUIET_FOLD_MS);
+  }
+
+  private failed(error: unknown): void {
+    const { readings } = this.parts;
+    this.trouble = reasonOf(error);
+    this.stop();
+    if (readings.folding) readings.abandonFold();
+    this.retryAt = this.clock.monotonic() + RETRY_MS;
+  }
+
+  /**
+   * Readings into a segment, bodies of waiting blocks into a file, the catalogue's rows into a snapshot; then the journal
+   * is let go as far as all three and every consumer have come. Each part is whole and synced before the next relies on it.
+   */
+  private *fold(): Generator<number, void> {
+    const { catalogue, log, readings } = this.parts;
+    const recordTo = log.last;
+    const written = this.parts.written.journal;
+    if (readings.open.readings > 0) {
+      readings.startFold(recordTo, catalogue.head);
+      const entry = yield* this.segment();
+      this.parts.written.segments += entry.bytes;
+      this.parts.addSegment(entry);
+    }
+    yield* this.fileBlocks();
+    this.parts.saveReceipts();
+    this.parts.flush();
+    this.flushedAt = this.clock.monotonic();
+    catalogue.checkpoint();
+    yield 0;
+    yield* this.snapshot();
+    this.parts.folded = recordTo;
+    this.unfoldedBefore = 0;
+    this.writtenAtFold = written;
+    this.dropBlockFiles();
+    this.release();
+    this.afterFold();
+  }
+
+  private *segment(): Generator<number, SegmentEntry> {
+    for (;;) {
+      const began = this.clock.monotonic();
+      const entry = this.parts.readings.foldStep(SLICE_MS);
+      if (entry !== undefined) return entry;
+      // A step that did nothing waits for the disk.
+      yield this.clock.monotonic() - began < 1 ? SYNC_POLL_MS : 0;
+    }
+  }
+
+  /** Bodies that wait in rows, and those of files that are mostly acknowledged, go into one new file. */
+  private *fileBlocks(): Generator<number, void> {
+    const { catalogue, blockFiles } = this.parts;
+    const { outbox } = catalogue;
+    this.refile();
+    if (outbox.unfiled(0).length === 0) return;
+    const number = 1 + Math.max(0, ...blockFiles.numbers());
+    const writer = blockFiles.write(number);
+    let published = false;
+    try {
+      const tags: Buffer[] = [];
+      for (let after = 0; ;) {
+        const blocks = outbox.unfiled(after);
+        if (blocks.length === 0) break;
+        for (const { id, ...block } of blocks) {
+          writer.add(block);
+          tags.push(Buffer.from(block.sealed.subarray(-16)));
+          after = id;
+        }
+        yield 0;
+      }
+      yield* this.synced(writer);
+      writer.publish();
+      published = true;
+      this.parts.written.segments += writer.bytes;
+      catalogue.begin();
+      outbox.filed(
+        number,
+        writer.places.map((place, i) => ({ ...place, tag: tags[i] })),
+      );
+    } finally {
+      if (!published) writer.abandon();
+    }
+  }
+
+  /** What waits in files that are mostly acknowledged goes back into rows. */
+  private refile(): void {
+    const { catalogue, blockFiles } = this.parts;
+    let moved = 0;
+    for (const [file, bytes] of catalogue.outbox.fileLoads()) {
+      if (bytes >= WORTH_KEEPING * blockFiles.size(file) || moved + bytes > MAX_REFILED) continue;
+      catalogue.begin();
+      catalogue.outbox.unfile(file);
+      moved += bytes;
+    }
+  }
+
+  private *snapshot(): Generator<number, void> {
+    const { databaseFile, state, store, log } = this.parts;
+    const number = 1 + Math.max(0, ...snapshots(state));
+    const writer = new SnapshotWriter(databaseFile, state, store.sealer, number, log.last);
+    let published = false;
+    try {
+      for (let done = false; !done;) {
+        const until = this.clock.monotonic() + SLICE_MS;
+        do done = writer.step();
+        while (!done && this.clock.monotonic() < until);
+        yield 0;
+      }
+      yield* this.synced(writer);
+      writer.publish();
+      published = true;
+      this.parts.snapshotRecord = writer.record;
+      this.parts.written.catalogue += writer.bytes;
+    } finally {
+      if (!published) writer.abandon();
+    }
+  }
+
+  private *synced(writer: BlockFileWriter | SnapshotWriter): Generator<number, void> {
+    let state: 'waiting' | 'done' | Error = 'waiting';
+    writer.finish().then(
+      () => (state = 'done'),
+      (error: unknown) => (state = error instanceof Error ? error : new Error(String(error))),
+    );
+    while (state === 'waiting') yield SYNC_POLL_MS;
+    if (state !== 'done') throw state;
+  }
+
+  /** Files in which no block waits. */
+  private dropBlockFiles(): void {
+    const { catalogue, blockFiles } = this.parts;
+    const loads = catalogue.outbox.fileLoads();
+    for (const number of blockFiles.numbers()) if (!loads.has(number)) blockFiles.remove(number);
+  }
+
+  private release(): void {
+    const { log, catalogue, snapshotRecord, folded } = this.parts;
+    const needed = Math.min(snapshotRecord, catalogue.durable, folded) + 1;
+    const floor = catalogue.checkpoints.replayFrom(catalogue.head);
+    const wanted = log.find(floor) ?? log.last + 1;
+    const crowded = log.bytes.held > REPLAY_BYTES;
+    log.release(crowded ? needed : Math.min(needed, wanted));
+  }
+}

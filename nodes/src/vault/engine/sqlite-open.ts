@@ -1,0 +1,324 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
+import path from 'node:path';
+import Database from 'better-sqlite3';
+import type { Clock } from '../../node/clock.ts';
+import { TideError } from '../../node/errors.ts';
+import { Catalogue, type CatalogueKeys } from '../catalogue/sqlite-catalogue.ts';
+import type { Owner } from '../catalogue/sqlite-owner.ts';
+import { DATABASE_FILE, metaOf, type Sqlite } from '../catalogue/sqlite-schema.ts';
+import { snapshotRecord } from '../catalogue/sqlite-snapshot.ts';
+import type { Disk, Finding } from '../disk.ts';
+import { checkPlace } from '../keys/file-place.ts';
+import { FileDisk } from '../file-disk.ts';
+import { JournalLog } from '../journal/journal-log.ts';
+import { isMonthBefore } from '../keys/key-numbers.ts';
+import { KeyStore } from '../keys/file-key-store.ts';
+import { Sealer } from '../keys/sealed.ts';
+import { ReadingStore, type SegmentEntry } from '../readings/reading-store.ts';
+import { BlockFiles } from './block-files.ts';
+import { effectBoxes } from './boxes.ts';
+import { CatchUp } from './catch-up.ts';
+import type { Effect } from './effects.ts';
+import { ReceiptKeeper } from './receipt-keeper.ts';
+import { recallReceipts, redoInto } from './redo.ts';
+
+export interface OpenOptions {
+  /** Real path; exists. */
+  directory: string;
+  secret: string;
+  clock: Clock;
+  /** Takes the vault for this process; throws TideError `owned`. */
+  claim(): Owner;
+}
+
+/** Bytes handed to the disk since the vault was opened, by what they were for. */
+export interface Written {
+  journal: number;
+  segments: number;
+  catalogue: number;
+  /** Readings that they are for. */
+  readings: number;
+}
+
+/** Opens everything below a vault's directory, in the order in which one thing vouches for the next. */
+export function openParts(options: OpenOptions): Parts {
+  const { directory, secret, clock } = options;
+  const disk = new FileDisk(directory);
+  const copy = (): string | undefined => headerCopy(directory);
+  // Before the vault is claimed: with a wrong key not one byte changes.
+  let keys = tryKeys(() => KeyStore.open({ disk, clock, secret, copy }));
+  const owner = options.claim();
+  try {
+    const problems: string[] = [];
+    if (keys === undefined) {
+      const aside = setAside(directory);
+      if (aside !== undefined)
+        problems.push(`neither vault.keys nor its copy can be read; what was there lies in ${aside}`);
+      keys = KeyStore.create({ disk, clock, secret });
+    }
+    keys.settle(secret);
+    return new Parts(options, owner, disk, keys, problems);
+  } catch (error) {
+    owner.release();
+    throw error;
+  }
+}
+
+/** The parts of an open vault. */
+export class Parts {
+  readonly directory: string;
+  readonly databaseFile: string;
+  readonly owner: Owner;
+  readonly keys: KeyStore;
+  readonly store: CatalogueKeys;
+  readonly catalogue: Catalogue;
+  readonly log: JournalLog;
+  readonly readings: ReadingStore;
+  readonly receipts = new ReceiptKeeper();
+  readonly blockFiles: BlockFiles;
+  /** Where snapshots of the catalogue lie. */
+  readonly state: Disk;
+  readonly catchUp: CatchUp;
+  readonly problems: string[];
+  readonly written: Written = { journal: 0, segments: 0, catalogue: 0, readings: 0 };
+  incarnation: Buffer;
+  /** Newest record that segments, block files and snapshot include. */
+  folded: number;
+  snapshotRecord: number;
+  private readonly clock: Clock;
+  private readonly boot = bootId();
+
+  constructor(options: OpenOptions, owner: Owner, disk: Disk, keys: KeyStore, problems: string[]) {
+    const { directory, clock, secret } = options;
+    this.directory = directory;
+    this.databaseFile = path.join(directory, DATABASE_FILE);
+    this.owner = owner;
+    this.keys = keys;
+    this.problems = problems;
+    this.clock = clock;
+    const sealer = new Sealer(keys.ring, keys.storeId);
+    this.store = { keys: keys.ring, sealer, monthKey: () => keys.monthKey(clock.now()) };
+    this.blockFiles = new BlockFiles(disk.below('blocks'));
+    this.state = disk.below('state');
+    const opened = Catalogue.open(directory, this.state, this.store, this.blockFiles);
+    this.catalogue = opened.catalogue;
+    problems.push(...opened.problems);
+    const open: { close(): void }[] = [this.catalogue];
+    try {
+      const { log, findings } = JournalLog.open(disk.below('journal'), sealer, () => keys.ring.journal, {
+        acknowledged: this.catalogue.applied,
+        onFinding: (finding) => this.note(finding),
+      });
+      open.push(log);
+      this.log = log;
+      const lossy = this.recover(opened.lossy, findings);
+      const segments = this.openReadings(disk.below('segments'), sealer);
+      open.push((this.readings = segments));
+      this.folded = Math.max(0, ...segments.entries().map(({ recordTo }) => recordTo));
+      this.catchUp = new CatchUp(log, segments, clock, this.folded + 1);
+      this.snapshotRecord = snapshotRecord(this.state, sealer);
+      this.recall();
+      if (this.keys.reconcile(this.catalogue.meta('keys')?.toString('utf8'), secret)) this.noteKeys();
+      this.incarnation = this.catalogue.incarnation ?? Buffer.alloc(0);
+      this.settleIncarnation(opened.isNew, lossy);
+    } catch (error) {
+      for (const one of open.toReversed()) one.close();
+      throw error;
+    }
+  }
+
+  /** What a record says of when it was written. */
+  now(): { boot: Uint8Array; monotonic: number; wall: number } {
+    return { boot: this.boot, monotonic: this.clock.monotonic(), wall: this.clock.now() };
+  }
+
+  /** Commits effects that no caller asked for. */
+  commit(effects: readonly Effect[]): void {
+    const { catalogue, log } = this;
+    catalogue.begin();
+    catalogue.db.exec('SAVEPOINT own');
+    try {
+      catalogue.apply(effects);
+      const span = { first: catalogue.head, count: 0, timeFrom: 0, timeTo: 0 };
+      this.written.journal += log.append({ ...span, ...this.now(), boxes: effectBoxes(effects) }).bytes;
+      catalogue.db.exec('RELEASE own');
+    } catch (error) {
+      if (catalogue.db.inTransaction) catalogue.db.exec('ROLLBACK TO own; RELEASE own');
+      throw error;
+    }
+  }
+
+  /** The part of a shred that lies outside the keys: `before` counts months since January 1970. */
+  shredBefore(before: number): void {
+    const { catalogue, readings } = this;
+    const doomed = readings.entries().flatMap(({ months }) => months.filter((id) => isMonthBefore(id, before)));
+    this.commit([{ kind: 'shredded', before }]);
+    const { removed, changed } = readings.dropMonths(new Set(doomed));
+    for (const number of removed) catalogue.segments.remove(number);
+    for (const entry of changed) catalogue.segments.put(entry);
+    catalogue.begin();
+    catalogue.dropMeta('keys');
+    catalogue.flush(this.log.last);
+    catalogue.rewrite();
+  }
+
+  keepKeys(text: string): void {
+    this.catalogue.begin();
+    this.catalogue.setMeta('keys', Buffer.from(text));
+    this.flush();
+  }
+
+  addSegment(entry: SegmentEntry): void {
+    this.catalogue.begin();
+    this.catalogue.segments.put(entry);
+  }
+
+  flush(): void {
+    if (this.keys.text !== this.catalogue.meta('keys')?.toString('utf8')) this.noteKeys();
+    this.catalogue.flush(this.log.last);
+  }
+
+  saveReceipts(): void {
+    this.catalogue.begin();
+    this.catalogue.door.saveReceipts(this.receipts.packed());
+    this.catalogue.setCounter('receipts', this.log.last);
+  }
+
+  /** Before closing: the next start finds everything in its place. */
+  settle(): void {
+    this.catalogue.begin();
+    this.flush();
+    this.catalogue.checkpoint();
+  }
+
+  close(): void {
+    this.readings.close();
+    this.log.close();
+    this.catalogue.close();
+    this.keys.close();
+  }
+
+  /** Brings the catalogue up to the journal's end. True when numbers may be given out again that were given out before. */
+  private recover(lossyCatalogue: boolean, findings: readonly Finding[]): boolean {
+    const { log, catalogue } = this;
+    for (const finding of findings) this.note(finding);
+    const before = catalogue.applied;
+    let lossy = lossyCatalogue;
+    if (log.last < before) {
+      lossy = true;
+      const place = `journal records ${log.last + 1} to ${before}`;
+      this.note({ place, kind: 'rolled-back', text: 'the journal is older than the catalogue' });
+      log.startAt(before + 1);
+    }
+    const report = redoInto(catalogue, log);
+    for (const finding of report.findings) this.note(finding);
+    const newest = log.head(log.last);
+    if (newest !== undefined) catalogue.advance(newest.first + newest.count);
+    return lossy || report.lossy;
+  }
+
+  private openReadings(disk: Disk, sealer: Sealer): ReadingStore {
+    const { keys, clock, catalogue } = this;
+    const known = catalogue.segments.all();
+    const seals = {
+      sealer,
+      clock,
+      keyFor: (time: number) => keys.monthKey(time),
+      shreddedAt: (id: number) => keys.ring.shreddedAt(id),
+    };
+    const { store, findings } = ReadingStore.open(disk, seals, known);
+    for (const finding of findings) this.note(finding);
+    const entries = store.entries();
+    const listed = new Set(known?.map(({ number }) => number));
+    catalogue.begin();
+    for (const entry of entries) if (!listed.has(entry.number)) catalogue.segments.put(entry);
+    catalogue.advance(Math.max(1, ...entries.map(({ positionTo }) => positionTo)));
+    return store;
+  }
+
+  /** The window of receipts: what was saved at the last fold, and what the journal has since. */
+  private recall(): void {
+    const { log, catalogue, receipts } = this;
+    const saved = catalogue.counter('receipts');
+    recallReceipts(log, receipts, saved);
+    for (const part of catalogue.door.loadReceipts().toReversed()) receipts.addOlder(saved, part);
+  }
+
+  private note({ kind, place, text }: Finding): void {
+    if (kind === 'torn') return;
+    this.problems.push(`${place}: ${kind}; ${text}`);
+    this.catalogue.damage.note('journal', [Buffer.from(`${kind} ${place}`)], new Uint8Array(0), () => undefined);
+  }
+
+  private noteKeys(): void {
+    this.catalogue.begin();
+    this.catalogue.setMeta('keys', Buffer.from(this.keys.text));
+  }
+
+  /** A store that is new, lost numbers it gave out, or is a copy of another one writes as a writer of its own. */
+  private settleIncarnation(isNew: boolean, lossy: boolean): void {
+    const { directory, keys, store, problems } = this;
+    const place = checkPlace(directory, keys.ring, store.sealer);
+    const copied = place.verdict === 'copied' || (place.verdict === 'first' && !isNew);
+    if (this.incarnation.length === 0 || lossy || copied) {
+      this.incarnation = randomBytes(16);
+      this.commit([{ kind: 'incarnation', incarnation: this.incarnation }]);
+      if (lossy) problems.push('numbers that were given out may be lost: the vault goes on under a new incarnation');
+      else if (copied)
+        problems.push(
+          `the vault is a copy (${place.reasons.join('; ')}): it goes on under a new incarnation, and blocks that waited stay aside`,
+        );
+    }
+    if (place.verdict !== 'same') place.keep();
+  }
+}
+
+/** Undefined when there are none, or none that can be used: that is decided once the vault is claimed. */
+function tryKeys(open: () => KeyStore | undefined): KeyStore | undefined {
+  try {
+    return open();
+  } catch (error) {
+    if (error instanceof TideError && error.code === 'damaged') return undefined;
+    throw error;
+  }
+}
+
+function headerCopy(directory: string): string | undefined {
+  const file = path.join(directory, DATABASE_FILE);
+  if (!existsSync(file)) return undefined;
+  let db: Sqlite | undefined;
+  try {
+    db = new Database(file, { readonly: true, fileMustExist: true });
+    return metaOf(db, 'keys')?.toString('utf8');
+  } catch {
+    // Unreadable is the same as missing here; the key store reports what could not be read.
+    return undefined;
+  } finally {
+    db?.close();
+  }
+}
+
+const CONTENTS = ['vault.keys', DATABASE_FILE, `${DATABASE_FILE}-wal`, `${DATABASE_FILE}-shm`, 'catalogue.sum'];
+const FOLDERS = ['journal', 'segments', 'blocks', 'state'];
+
+/** Moves a vault that nobody can open any more into a folder `damaged-<time>`; undefined when there is nothing to move. */
+function setAside(directory: string): string | undefined {
+  const there = [...CONTENTS, ...FOLDERS].filter((name) => existsSync(path.join(directory, name)));
+  if (there.length === 0) return undefined;
+  const aside = path.join(directory, `damaged-${new Date().toISOString().replace(/[:.]/g, '-')}`);
+  mkdirSync(aside, { recursive: true, mode: 0o700 });
+  for (const name of there) renameSync(path.join(directory, name), path.join(aside, name));
+  return aside;
+}
+
+/** 16 bytes that stay the same until the machine starts again; where nobody tells, until the process does. */
+function bootId(): Uint8Array {
+  try {
+    const text = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim().replaceAll('-', '');
+    if (/^[0-9a-f]{32}$/.test(text)) return Buffer.from(text, 'hex');
+  } catch {
+    // Not Linux.
+  }
+  return randomBytes(16);
+}

@@ -1,0 +1,58 @@
+import { readdirSync, statSync } from 'node:fs';
+import path from 'node:path';
+import type { EngineStats } from '../engine.ts';
+import type { Maintenance } from './maintenance.ts';
+import type { Parts } from './sqlite-open.ts';
+
+/** What a vault says of itself; cheap enough to be asked every second. */
+export function statsOf(parts: Parts, maintenance: Maintenance, problem: Error | undefined): EngineStats {
+  const { catalogue, readings, directory, written, problems } = parts;
+  const { blocks, bytes } = catalogue.outbox.waiting();
+  const entries = readings.entries();
+  const folded = entries.reduce((sum, entry) => sum + entry.readings, 0);
+  const sizes = sizesOf(directory);
+  // Until they are read back after a start, what no segment holds is told by its positions.
+  const foldedTo = Math.max(1, ...entries.map(({ positionTo }) => positionTo));
+  const held = folded + (parts.catchUp.done ? readings.open.readings : catalogue.head - foldedTo);
+  const atRest = sizes.total - parts.log.bytes.allocated;
+  const oldest = Math.min(...entries.map(({ timeFrom }) => timeFrom));
+  const said = [...problems, ...(maintenance.trouble === undefined ? [] : [`not folded: ${maintenance.trouble}`])];
+  return {
+    readings: held,
+    bytes: sizes.total,
+    blocksWaiting: blocks,
+    blockBytesWaiting: bytes,
+    alertsWaiting: catalogue.alerts.waiting,
+    quarantined: catalogue.door.quarantined,
+    damaged: catalogue.damage.count,
+    problems: problem === undefined || said.includes(problem.message) ? said : [...said, problem.message],
+    bytesAtRest: atRest,
+    ...(folded === 0 ? {} : { bytesPerReading: sizes.segments / folded }),
+    bytesWritten: {
+      journal: written.journal,
+      segments: written.segments,
+      catalogue: written.catalogue + catalogue.bytesWritten,
+    },
+    readingsWritten: written.readings,
+    openChunkBytes: readings.open.bytes,
+    segments: entries.length,
+    ...(Number.isFinite(oldest) ? { oldestReadingTime: oldest } : {}),
+  };
+}
+
+interface Sizes {
+  total: number;
+  segments: number;
+}
+
+/** Bytes of all files below a directory. One that goes away meanwhile counts nothing. */
+function sizesOf(directory: string): Sizes {
+  const sizes: Sizes = { total: 0, segments: 0 };
+  for (const name of readdirSync(directory, { recursive: true, encoding: 'utf8' })) {
+    const stat = statSync(path.join(directory, name), { throwIfNoEntry: false });
+    if (stat?.isFile() !== true) continue;
+    sizes.total += stat.size;
+    if (name.startsWith(`segments${path.sep}`)) sizes.segments += stat.size;
+  }
+  return sizes;
+}

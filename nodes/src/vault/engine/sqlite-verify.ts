@@ -1,0 +1,93 @@
+import { z } from 'zod';
+import { snapshots, boxesOf } from '../catalogue/sqlite-snapshot.ts';
+import { SqliteInventory } from '../catalogue/sqlite-inventory.ts';
+import type { Finding } from '../disk.ts';
+import type { InventoryKind, InventoryPage } from '../inventory.ts';
+import { readRecord } from './redo.ts';
+import type { Parts } from './sqlite-open.ts';
+
+/**
+ * Reads everything that the vault holds. Yields findings, and undefined in between so that the caller can go about other
+ * work.
+ */
+export function* verifyParts(parts: Parts): Generator<Finding | undefined, void> {
+  yield* parts.log.verify();
+  for (let number = parts.log.oldest; number <= parts.log.last; number++) {
+    const record = readRecord(parts.log, number);
+    if (record !== undefined && record.damaged > 0)
+      yield {
+        place: `journal record ${number}`,
+        kind: 'altered',
+        text: `${record.damaged} of its boxes do not open: ${record.lostReadings} readings are lost`,
+        positions: [record.first, record.first + record.count],
+      };
+    else yield undefined;
+  }
+  yield* parts.readings.verifySteps();
+  yield* verifyBlocks(parts);
+  yield* verifySnapshots(parts);
+  yield* verifyCatalogue(parts);
+}
+
+function* verifyBlocks({ blockFiles, catalogue }: Parts): Generator<Finding | undefined> {
+  for (const broken of catalogue.outbox.broken(0))
+    yield { place: 'catalogue, blocks', kind: 'altered', text: `block ${broken} does not open` };
+  const loads = catalogue.outbox.fileLoads();
+  for (const number of loads.keys()) {
+    const place = `block file ${number}`;
+    if (!blockFiles.numbers().includes(number)) {
+      yield { place, kind: 'removed', text: 'blocks that wait for the cloud lay in it' };
+      continue;
+    }
+    for (const broken of catalogue.outbox.broken(number))
+      yield { place, kind: 'altered', text: `block ${broken} does not open` };
+    yield undefined;
+  }
+}
+
+function* verifySnapshots({ state, store }: Parts): Generator<Finding | undefined> {
+  for (const number of snapshots(state)) {
+    let index = 0;
+    for (const box of boxesOf(state, store.sealer, number)) {
+      if (box === undefined)
+        yield { place: `snapshot ${number}, box ${index}`, kind: 'altered', text: 'it does not open' };
+      else yield undefined;
+      index++;
+    }
+  }
+}
+
+const KINDS: readonly InventoryKind[] = [
+  'documents',
+  'consumers',
+  'checkpoints',
+  'causes',
+  'streams',
+  'alerts',
+  'rejections',
+];
+const PAGE_BYTES = 256 * 1024;
+
+/** SQLite's own check, and the seal of every row. */
+function* verifyCatalogue(parts: Parts): Generator<Finding | undefined> {
+  const { catalogue, store, blockFiles, receipts, databaseFile } = parts;
+  for (const { integrity_check: text } of checkSchema.parse(catalogue.db.pragma('integrity_check(100)')))
+    if (text !== 'ok') yield { place: 'catalogue', kind: 'altered', text };
+  parts.flush();
+  const rows = new SqliteInventory({ ...store, ...catalogue }, blockFiles, receipts.digests(), databaseFile);
+  try {
+    for (const kind of KINDS) {
+      for (let at: number | undefined = 0; at !== undefined;) {
+        const page: InventoryPage<InventoryKind> = rows.page(kind, at, PAGE_BYTES);
+        if (page.lost > 0)
+          yield { place: `catalogue, ${kind}`, kind: 'altered', text: `${page.lost} rows do not open` };
+        else yield undefined;
+        at = page.next;
+      }
+    }
+  } finally {
+    rows.close();
+  }
+}
+
+const checkSchema = z.array(z.object({ integrity_check: z.string() }));
