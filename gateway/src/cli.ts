@@ -12,6 +12,7 @@ import { queryCommand } from './commands/query.ts';
 import { replayCommand } from './commands/replay.ts';
 import { runCommand } from './commands/run.ts';
 import { statusCommand } from './commands/status.ts';
+import { vaultCommand } from './commands/vault.ts';
 import { VERSION } from './version.ts';
 
 /** The command line of the gateway. */
@@ -33,6 +34,7 @@ export function tidegate(): Command {
     grantCommand,
     queryCommand,
     keyCommand,
+    vaultCommand,
     replayCommand,
     detectCommand,
     exportCommand,

@@ -138,7 +138,7 @@ describe('tide-vault', () => {
   it('shows how its vault is, for a status node', async () => {
     const node = await load(ownKey());
     await node.open();
-    await shows(() => node as unknown as SpiedNode, /^open$/);
+    await shows((): SpiedNode => helper.getNode('v'), /^open$/);
   });
 
   it('has a form that accepts and refuses what the node does', () => {

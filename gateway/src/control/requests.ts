@@ -13,6 +13,8 @@ export interface Controlled {
   revoke(series: string, purpose?: string): Promise<{ rewritten: number }>;
   query(request: QueryRequest): QueryAnswer;
   keys(): VaultKeys;
+  verify(): AsyncIterable<Finding>;
+  rebuild(): Promise<object>;
   /** In Prometheus' text format. */
   metrics(): Promise<string>;
 }
@@ -55,7 +57,10 @@ export async function answerControl(gateway: Controlled, method: string, path: s
   try {
     const request = `${method} ${path}`;
     if (request === 'POST /query') return { status: 200, lines: linesOf(gateway.query(requestIn(body))) };
-    if (request === 'POST /key/shred') return { status: 200, lines: lineOf(answerKeys(gateway.keys(), request, body)) };
+    if (request === 'POST /vault/verify') return { status: 200, lines: findingsOf(gateway.verify()) };
+    if (request === 'POST /vault/rebuild') return { status: 200, lines: lineOf(() => gateway.rebuild()) };
+    if (request === 'POST /key/shred')
+      return { status: 200, lines: lineOf(() => answerKeys(gateway.keys(), request, body)) };
     if (path.startsWith('/key')) return { status: 200, body: await answerKeys(gateway.keys(), request, body) };
     return { status: 200, body: await act(gateway, request, body) };
   } catch (error) {
@@ -102,8 +107,18 @@ function requestIn(body: unknown): QueryRequest {
   return requestOf(parsed.data, Number.NaN);
 }
 
-async function* lineOf(result: Promise<object>): AsyncGenerator<Line> {
-  yield { end: await result };
+/** One line, for work that takes longer than an answer may. It begins when the line is asked for. */
+async function* lineOf(work: () => Promise<object>): AsyncGenerator<Line> {
+  yield { end: await work() };
+}
+
+async function* findingsOf(findings: AsyncIterable<Finding>): AsyncGenerator<Line> {
+  let count = 0;
+  for await (const finding of findings) {
+    count++;
+    yield { finding };
+  }
+  yield { end: { findings: count } };
 }
 
 async function* linesOf({ pages, outcome }: QueryAnswer): AsyncGenerator<Line> {

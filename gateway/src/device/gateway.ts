@@ -4,7 +4,7 @@ import path from 'node:path';
 import { type Door, doorOf, doorRulesOf } from '@tidegate/nodes/ingest';
 import { type Clock, reasonOf, TideError } from '@tidegate/nodes/node';
 import { outgoingOf } from '@tidegate/nodes/sync';
-import { openVault, type QueryRequest, type Vault, type VaultKeys } from '@tidegate/nodes/vault';
+import { type Finding, openVault, type QueryRequest, type Vault, type VaultKeys } from '@tidegate/nodes/vault';
 
 import { Exports } from '../backup/exports.ts';
 import { gatewayFiles } from '../backup/file-gateway.ts';
@@ -28,6 +28,7 @@ import { CREDENTIALS } from './derived-secret.ts';
 import { readFlow, USER_DIR } from './file-flow.ts';
 import { processUse } from './process-use.ts';
 import { Rate } from './rate.ts';
+import { checksOf } from './vault-checks.ts';
 import { queryVault } from './vault-query.ts';
 import { vaultStatus } from './vault-status.ts';
 
@@ -145,6 +146,14 @@ export class Gateway implements Controlled {
 
   query(request: QueryRequest): QueryAnswer {
     return queryVault(this.openVault, request);
+  }
+
+  verify(): AsyncIterable<Finding> {
+    return checksOf(this.openVault).verify();
+  }
+
+  rebuild(): Promise<object> {
+    return checksOf(this.openVault).rebuild();
   }
 
   keys(): VaultKeys {

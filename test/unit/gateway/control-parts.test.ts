@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { TideError } from '@tidegate/nodes/node';
+import type { Finding } from '@tidegate/nodes/vault';
 import { answerControl, type Controlled, type Line } from '../../../gateway/src/control/requests.ts';
+import { findingText, isDamage, verdictText } from '../../../gateway/src/control/findings-text.ts';
 import { socketPath } from '../../../gateway/src/control/socket-path.ts';
 import { bytesText, statusText } from '../../../gateway/src/control/status-text.ts';
 import type { GatewayStatus } from '../../../gateway/src/control/status.ts';
@@ -39,6 +41,45 @@ async function* pages(...lists: object[][]): AsyncGenerator<readonly object[]> {
   yield* lists;
 }
 
+const altered: Finding = {
+  place: 'segments/000012.seg, chunk 4',
+  kind: 'altered',
+  text: 'it does not open',
+  positions: [1200, 1800],
+  times: [Date.UTC(2026, 4, 1), Date.UTC(2026, 4, 2)],
+};
+const torn: Finding = { place: 'journal/000003.log', kind: 'torn', text: 'a write was not finished' };
+
+async function* findings(): AsyncGenerator<Finding> {
+  yield altered;
+  yield torn;
+}
+
+async function linesOf(gateway: Controlled, path: string, body?: unknown): Promise<Line[]> {
+  const answer = await answerControl(gateway, 'POST', path, body);
+  assert.ok('lines' in answer);
+  const lines: Line[] = [];
+  for await (const line of answer.lines) lines.push(line);
+  return lines;
+}
+
+describe('findings of a check', () => {
+  it('say what is wrong where, and what is affected', () => {
+    assert.equal(
+      findingText(altered),
+      'altered     segments/000012.seg, chunk 4: it does not open (positions 1200 to before 1800, times 2026-05-01T00:00:00.000Z to before 2026-05-02T00:00:00.000Z)',
+    );
+    assert.equal(findingText(torn), 'torn        journal/000003.log: a write was not finished');
+    assert.deepEqual([altered, torn].map(isDamage), [true, false]);
+  });
+
+  it('come to a verdict', () => {
+    assert.equal(verdictText(0, 0), 'Everything in the vault is as it was written.');
+    assert.match(verdictText(0, 1), /as it was written; 1 unfinished write at the end, by which nothing is lost\.$/);
+    assert.match(verdictText(2, 0), /^2 findings: what is named above is not as it was written, everything else is\.$/);
+  });
+});
+
 describe('control socket', () => {
   it('lies in the directory, or below the temporary one where its path would be too long', () => {
     assert.equal(socketPath('/srv/gateway', '/tmp', 'linux'), '/srv/gateway/run/control.sock');
@@ -61,6 +102,8 @@ describe('control socket', () => {
         calls.push(call);
         return { rewritten: 3 };
       },
+      verify: () => findings(),
+      rebuild: async () => ({ segments: 3 }),
       metrics: async () => 'tidegate_up 1',
       keys: () => assert.fail('nobody asked for keys'),
       query: (request) => {
@@ -74,10 +117,7 @@ describe('control socket', () => {
         };
       },
     };
-    const answer = await answerControl(gateway, 'POST', '/query', { series: ['a/#'], from: null, to: 5, limit: 3 });
-    assert.ok('lines' in answer);
-    const lines: Line[] = [];
-    for await (const line of answer.lines) lines.push(line);
+    const lines = await linesOf(gateway, '/query', { series: ['a/#'], from: null, to: 5, limit: 3 });
     assert.deepEqual(
       lines.map((line) => ('rows' in line ? line.rows.length : line)),
       [1, 500, 200, { end: outcome }],
@@ -92,6 +132,12 @@ describe('control socket', () => {
       status: 200,
       body: { rewritten: 3, grants: [] },
     });
+    assert.deepEqual(await linesOf(gateway, '/vault/rebuild'), [{ end: { segments: 3 } }]);
+    assert.deepEqual(await linesOf(gateway, '/vault/verify'), [
+      { finding: altered },
+      { finding: torn },
+      { end: { findings: 2 } },
+    ]);
     for (const [method, path, body, code] of [
       ['PUT', '/grants', { series: 'a/#/b' }, 'bad-pattern'],
       ['PUT', '/grants', { pattern: 'a' }, 'bad-request'],

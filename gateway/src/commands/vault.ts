@@ -1,0 +1,64 @@
+import type { Finding } from '@tidegate/nodes/vault';
+import { TideError } from '@tidegate/nodes/node';
+import type { Command } from 'commander';
+
+import { findingText, isDamage, verdictText } from '../control/findings-text.ts';
+import { controlLines } from './control.ts';
+
+interface Json {
+  json?: true;
+}
+
+/** Findings that one line of JSON lists; all are counted. */
+const MAX_LISTED = 10_000;
+
+export function vaultCommand(program: Command): void {
+  const vault = program
+    .command('vault')
+    .summary('check the vault, or make its catalogue again')
+    .description('Looks after the encrypted store of the gateway in DIR, whether it runs or not.');
+  vault
+    .command('verify')
+    .description(
+      'read everything and name what was removed, reordered, duplicated, altered or put back from an older copy; the exit code is 1 when there is any',
+    )
+    .argument('<dir>', 'directory of the gateway')
+    .option('--json', 'print one line of JSON')
+    .action(verify);
+  vault
+    .command('rebuild')
+    .description('make the catalogue again from the sealed files, of which nothing changes')
+    .argument('<dir>', 'directory of the gateway')
+    .option('--json', 'print one line of JSON')
+    .action(rebuild);
+}
+
+async function verify(directory: string, { json }: Json): Promise<void> {
+  const listed: Finding[] = [];
+  let [damage, torn, ended] = [0, 0, false];
+  for await (const line of controlLines(directory, 'POST', '/vault/verify')) {
+    if ('end' in line) ended = true;
+    if (!('finding' in line)) continue;
+    const { finding } = line;
+    if (isDamage(finding)) damage++;
+    else torn++;
+    if (json !== true) console.log(findingText(finding));
+    else if (listed.length < MAX_LISTED) listed.push(finding);
+  }
+  if (!ended) throw new TideError('cut-off', 'the check broke off before its end');
+  console.log(json === true ? JSON.stringify({ damage, torn, findings: listed }) : verdictText(damage, torn));
+  if (damage > 0) process.exitCode = 1;
+}
+
+async function rebuild(directory: string, { json }: Json): Promise<void> {
+  let report: object | undefined;
+  for await (const line of controlLines(directory, 'POST', '/vault/rebuild')) if ('end' in line) report = line.end;
+  if (report === undefined)
+    throw new TideError('cut-off', 'the answer broke off; ask again with: tidegate vault verify');
+  if (json === true) {
+    console.log(JSON.stringify(report));
+    return;
+  }
+  console.log('The catalogue was made again from the sealed files.');
+  for (const [what, found] of Object.entries(report)) console.log(`${what.padEnd(10)} ${JSON.stringify(found)}`);
+}
