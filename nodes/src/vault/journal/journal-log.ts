@@ -3,6 +3,7 @@ import type { Disk, Finding } from '../disk.ts';
 import type { Sealer } from '../keys/sealed.ts';
 import { damageOf, type End } from './damage.ts';
 import { sealFirstPage } from './first-page.ts';
+import { Handles } from './handles.ts';
 import { JournalFile } from './journal-file.ts';
 import { PAGE } from './pages.ts';
 import {
@@ -16,7 +17,7 @@ import {
 } from './record.ts';
 import { Room } from './room.ts';
 import type { Scan, Sighting } from './scan.ts';
-import { NO_TAG, takeStock } from './stock.ts';
+import { NO_TAG, takeStock, type Stock } from './stock.ts';
 import { verifyFiles } from './verify.ts';
 
 export interface JournalOptions {
@@ -41,6 +42,7 @@ export class JournalLog {
   private readonly sealer: Sealer;
   private readonly keyId: () => number;
   private readonly room: Room;
+  private readonly handles: Handles;
   private readonly onFinding: (finding: Finding) => void;
   /** In order of sequence. */
   private readonly files: JournalFile[];
@@ -55,7 +57,8 @@ export class JournalLog {
     this.sealer = sealer;
     this.keyId = keyId;
     this.onFinding = options.onFinding ?? ((): void => undefined);
-    const stock = takeStock(disk, sealer);
+    this.handles = new Handles(disk);
+    const stock = this.takeStock(disk);
     this.files = stock.files;
     this.misplaced = stock.findings;
     this.room = new Room(disk, stock, options.fileBytes ?? FILE_BYTES, options.spare ?? SPARE);
@@ -179,7 +182,7 @@ export class JournalLog {
   }
 
   close(): void {
-    for (const { file } of this.files) file.close();
+    this.handles.close();
     this.room.close();
   }
 
@@ -191,7 +194,12 @@ export class JournalLog {
     if (file === undefined || (file.end + pages) * PAGE > file.file.size) {
       this.current = undefined;
       const { sequence, file: fresh } = this.room.get((pages + 1) * PAGE);
-      file = new JournalFile(fresh, { sequence, first: number, position: record.first, previous: this.tag });
+      file = new JournalFile(this.handles.adopt(fresh), {
+        sequence,
+        first: number,
+        position: record.first,
+        previous: this.tag,
+      });
       file.begin();
       this.files.push(file);
       lead = 1;
@@ -208,6 +216,15 @@ export class JournalLog {
     file.end += pages;
     this.current = file;
     return { bytes: bytes.length, tag };
+  }
+
+  private takeStock(disk: Disk): Stock {
+    try {
+      return takeStock(disk, this.handles, this.sealer);
+    } catch (error) {
+      this.handles.close();
+      throw error;
+    }
   }
 
   private fileOf(number: number): JournalFile | undefined {

@@ -6,7 +6,7 @@ import { nameOf, type Spare, type Stock } from './stock.ts';
 
 /** Zeros written and synced in one step of preparing, so that a step does not keep commits waiting for long. */
 const STEP = 512 * 1024;
-const ZEROS = new Uint8Array(STEP);
+const ZEROS = new Uint8Array(PAGE);
 
 interface Next {
   sequence: number;
@@ -126,7 +126,9 @@ export class Room {
   private grow(next: Next, size: number): void {
     const { file } = next;
     const step = Math.min(STEP, size - next.ready);
-    file.write(next.ready, ZEROS.subarray(0, step));
+    // Page by page: what is written in one piece, Linux may keep as one piece, and then counts all of it as written
+    // whenever a page of it is.
+    for (let at = 0; at < step; at += PAGE) file.write(next.ready + at, ZEROS);
     file.sync();
     // The name is durable before the first record is: a record in a file without a name would be lost.
     this.disk.sync();

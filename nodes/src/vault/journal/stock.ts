@@ -1,5 +1,6 @@
 import type { Disk, DiskFile, Finding } from '../disk.ts';
 import type { Sealer } from '../keys/sealed.ts';
+import type { Handles } from './handles.ts';
 import { openFirstPage, type FirstPage } from './first-page.ts';
 import { JournalFile } from './journal-file.ts';
 import { PAGE, Pages, isBlank, readOrZeros } from './pages.ts';
@@ -35,12 +36,12 @@ interface Seen {
 }
 
 /** Looks at the first page of every file, and settles which file is which when names and first pages disagree. */
-export function takeStock(disk: Disk, sealer: Sealer): Stock {
+export function takeStock(disk: Disk, handles: Handles, sealer: Sealer): Stock {
   const seen = disk
     .names()
     .filter((name) => NAME.test(name))
     .map((name): Seen => {
-      const file = disk.open(name);
+      const file = handles.get(name);
       return {
         name,
         named: Number(NAME.exec(name)![1]),
