@@ -24,7 +24,7 @@ function listsOf(batches: readonly Reading[][], names: Names, most: number): Rea
     }
   const parts: ReadingColumns[] = [];
   for (let number = 1; number < names.names.length; number++) {
-    const reader = new ListReader(chunks, chunks.slotOf(number)!);
+    const reader = new ListReader(chunks, chunks.slots.of(number)!);
     for (let part = reader.next(most, 65_536); part !== undefined; part = reader.next(most, 65_536)) parts.push(part);
   }
   return parts;

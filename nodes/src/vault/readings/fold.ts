@@ -146,10 +146,11 @@ export class Fold {
 /** All readings in order of series, within a series of position, in pieces of one month and a chunk's size. */
 function* chunksOf(from: readonly OpenChunks[]): Generator<ReadingColumns, undefined> {
   const numbers = new Set<number>();
-  for (const chunks of from) for (const number of chunks.numbers.subarray(0, chunks.series)) numbers.add(number);
+  for (const chunks of from)
+    for (const number of chunks.slots.numbers.subarray(0, chunks.slots.count)) numbers.add(number);
   for (const number of Uint32Array.from(numbers).toSorted()) {
     for (const chunks of from) {
-      const slot = chunks.slotOf(number);
+      const slot = chunks.slots.of(number);
       if (slot === undefined) continue;
       const reader = new ListReader(chunks, slot);
       for (;;) {

@@ -1,6 +1,7 @@
 import { DECIMAL, EXTRAS, FLOAT, HAS_ANOMALY, HAS_UNIT, SCALES, STRING } from '../batch-codec.ts';
 import { unzigzag } from '../varint.ts';
-import { FAR, TYPE, expectedPeriod, rescaled, type OpenChunks } from './open-chunks.ts';
+import { TYPE } from './batch-reader.ts';
+import { FAR, expectedPeriod, rescaled, type OpenChunks } from './open-chunks.ts';
 import { blankColumns, sliceColumns, type ReadingColumns } from './reading-columns.ts';
 import { BLOCK_HEAD, SLAB_BITS, SLAB_MASK } from './slabs.ts';
 
@@ -25,14 +26,14 @@ export class ListReader {
   constructor(chunks: OpenChunks, slot: number) {
     this.chunks = chunks;
     this.slot = slot;
-    this.series = chunks.numbers[slot];
-    this.block = chunks.heads[slot];
+    this.series = chunks.slots.numbers[slot];
+    this.block = chunks.slots.heads[slot];
     this.slab = chunks.arena.slabs[this.block >>> SLAB_BITS];
     this.at = (this.block & SLAB_MASK) + BLOCK_HEAD;
   }
 
   get left(): number {
-    return this.chunks.counts[this.slot] - this.done;
+    return this.chunks.slots.counts[this.slot] - this.done;
   }
 
   /** The next readings: at most `most`, and no more after `mostBytes`; undefined at the end. */

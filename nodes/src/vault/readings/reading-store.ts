@@ -2,6 +2,7 @@ import { TideError } from '../../node/errors.ts';
 import type { Disk, Finding } from '../disk.ts';
 import { Fold, type SegmentSeals } from './fold.ts';
 import { OpenChunks } from './open-chunks.ts';
+import { FULL_BYTES, figuresOf, isFoldDue, type OpenFigures } from './open-figures.ts';
 import { SegmentCache } from './segment-cache.ts';
 import type { SegmentEntry } from './segment-entry.ts';
 import { NO_TAG } from './segment-format.ts';
@@ -15,28 +16,10 @@ export type { QueryCursor, QueryPage } from './series-query.ts';
 export type { SegmentEntry } from './segment-entry.ts';
 export type { SegmentSeals } from './fold.ts';
 
-/** Bytes of open chunks at which they are folded. */
-export const FULL_BYTES = 8 * 1024 * 1024;
-const HOUR = 3_600_000;
-const DAY = 24 * HOUR;
-/** After an hour it is worth it: readings of a series that make a good chunk, or bytes. */
-const GOOD_CHUNK = 512;
-const WORTH_BYTES = 1024 * 1024;
 /** Broken chunks that are counted. */
 const MOST_NOTED = 100_000;
 /** Slabs that are kept for the next open chunks. */
 const KEPT_SLABS = FULL_BYTES / SLAB_BYTES;
-
-/** What is in memory. */
-export interface OpenFigures {
-  readings: number;
-  bytes: number;
-  series: number;
-  /** Position of the first reading; 0 when there is none. */
-  positionFrom: number;
-  /** Lowest wall time of adding, epoch milliseconds; Infinity when there is nothing. */
-  since: number;
-}
 
 export interface StoreCounts {
   /** Chunks that queries found broken, and segments that were gone or did not open; each is counted once. */
@@ -140,22 +123,7 @@ export class ReadingStore {
   /** `now`: wall time, epoch milliseconds. No while a fold is under way. */
   foldDue(now: number): boolean {
     if (this.folding) return false;
-    const { readings, bytes, series, since } = figuresOf([...this.frozen, this.current]);
-    if (readings === 0) return false;
-    const age = now - since;
-    return (
-      bytes >= FULL_BYTES || age >= DAY || (age >= HOUR && (readings >= GOOD_CHUNK * series || bytes >= WORTH_BYTES))
-    );
-  }
-
-  /**
-   * Keeps what is open apart from what comes: a query `below` the present head then finds just that, whatever is added or
-   * folded meanwhile.
-   */
-  freeze(): void {
-    if (this.current.readings === 0) return;
-    this.frozen = [...this.frozen, this.current];
-    this.current = new OpenChunks(this.pool);
+    return isFoldDue(figuresOf([...this.frozen, this.current]), now);
   }
 
   get folding(): boolean {
@@ -170,14 +138,14 @@ export class ReadingStore {
     if (this.folding) throw new TideError('busy', 'a fold is under way');
     const from = [...this.frozen, this.current].filter(({ readings }) => readings > 0);
     if (from.length === 0) throw new TideError('empty', 'there are no readings to fold');
-    const { positionFrom, readings } = figuresOf(from);
+    const { positionFrom, readings, series } = figuresOf(from);
     this.fold = new Fold(this.disk, this.seals, from, {
       number: this.last.number + 1,
       positionFrom,
       positionTo,
       recordTo,
       readings,
-      seriesCount: seriesIn(from),
+      seriesCount: series,
       timeFrom: Math.min(...from.map(({ timeFrom }) => timeFrom)),
       timeTo: Math.max(...from.map(({ timeTo }) => timeTo)),
       previousTag: this.last.tag,
@@ -290,21 +258,4 @@ export class ReadingStore {
   };
 
   private readonly isShredded = (key: number): boolean => this.shredded.has(key);
-}
-
-function seriesIn(from: readonly OpenChunks[]): number {
-  if (from.length === 1) return from[0].series;
-  return new Set(from.flatMap(({ numbers, series }) => [...numbers.subarray(0, series)])).size;
-}
-
-function figuresOf(from: readonly OpenChunks[]): OpenFigures {
-  const full = from.filter(({ readings }) => readings > 0);
-  const sum = (pick: (chunks: OpenChunks) => number): number => full.reduce((all, chunks) => all + pick(chunks), 0);
-  return {
-    readings: sum(({ readings }) => readings),
-    bytes: sum(({ bytes }) => bytes),
-    series: full.length > 1 ? seriesIn(full) : (full[0]?.series ?? 0),
-    positionFrom: full[0]?.positionFrom ?? 0,
-    since: Math.min(Infinity, ...full.map(({ since }) => since)),
-  };
 }

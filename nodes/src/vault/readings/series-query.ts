@@ -152,10 +152,10 @@ export class PageQuery {
   private memory(series: number, skip: number): Omit<QueryCursor, 'series'> | undefined {
     let count = 0;
     for (const chunks of this.source.memory) {
-      const slot = chunks.slotOf(series);
+      const slot = chunks.slots.of(series);
       if (slot === undefined) continue;
       const before = count;
-      count += chunks.counts[slot];
+      count += chunks.slots.counts[slot];
       if (count <= skip || !this.overlaps(chunks)) continue;
       const reader = this.reader(chunks, slot, Math.max(0, skip - before));
       while (reader.left > 0) {
