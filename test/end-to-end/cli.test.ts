@@ -28,7 +28,18 @@ describe('tidegate', function () {
   it('has help for every command, and exit code 2 for a wrong command line', async () => {
     const { code, output } = await tidegate('--help');
     assert.equal(code, 0);
-    for (const command of ['init', 'run', 'demo', 'status', 'grant', 'replay', 'detect', 'hash-password']) {
+    for (const command of [
+      'init',
+      'run',
+      'demo',
+      'status',
+      'grant',
+      'query',
+      'vault',
+      'replay',
+      'detect',
+      'hash-password',
+    ]) {
       assert.ok(output.includes(`\n  ${command} `), command);
       assert.equal((await tidegate(command, '--help')).code, 0, command);
     }
