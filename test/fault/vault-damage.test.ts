@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import {
   closeSync,
-  existsSync,
   openSync,
   readFileSync,
   readdirSync,
@@ -15,16 +14,19 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import Database from 'better-sqlite3';
+import { TideError } from '@tidegate/nodes/node';
 import { openLocalVault, openVault, type Vault } from '@tidegate/nodes/vault';
+import { Layout, filesBelow } from './campaign/layout.ts';
 import { Program } from '../support/process.ts';
+import { databaseWith, isDatabase, vaultFiles } from '../support/vault-files.ts';
 import { VaultFolder, journalOf, reading } from '../support/vault.ts';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-/** Name, size, time and hash of every file. */
+/** Name, size, time and hash of every file, save SQLite's index in shared memory, which readers write to as well. */
 function fingerprint(directory: string): string[] {
-  return readdirSync(directory)
-    .toSorted()
+  return vaultFiles(directory)
+    .filter((name) => !name.endsWith('-shm'))
     .map((name) => {
       const file = path.join(directory, name);
       const { size, mtimeMs } = statSync(file);
@@ -46,26 +48,120 @@ async function fill(vault: Vault): Promise<void> {
   }
 }
 
-/** Flips a bit in the sealed body of the rows that match. */
-function damageRows(folder: VaultFolder, table: string, where: string): void {
-  const db = new Database(folder.file('vault.db'));
-  const all = db.prepare<unknown[], Buffer>(`SELECT body FROM ${table} WHERE ${where}`).pluck().all();
-  assert.equal(all.length, 1, `rows in ${table} where ${where}`);
-  for (const body of all) {
-    const damaged = Buffer.from(body);
-    damaged[damaged.length - 20] ^= 4;
-    db.prepare(`UPDATE ${table} SET body = ? WHERE body = ?`).run(damaged, body);
+/** Everything in the vault, in words that can be compared. */
+interface Contents {
+  readings: string[];
+  /** Body by stream and number. */
+  blocks: Map<string, string>;
+  /** Everything else, an entry each. */
+  others: string[];
+  replayFrom: number;
+}
+
+const text = (body: Uint8Array): string => new TextDecoder().decode(body);
+
+async function contentsOf(vault: Vault): Promise<Contents> {
+  const readings = (await journalOf(vault)).map((one) => JSON.stringify(one));
+  const blocks = await vault.outbox.peek('s', 'oldest', [], 1e6);
+  const alerts = await vault.outbox.alerts(10, new Set());
+  const documents = await vault.documents.list('n');
+  const saved = await vault.checkpoints.load('c');
+  return {
+    readings,
+    blocks: new Map(blocks.map(({ number, body }) => [`s ${number}`, text(body)])),
+    others: [
+      ...alerts.map(({ id, revision, body }) => `alert ${id}/${revision} ${text(body)}`),
+      ...documents.map(({ key, value }) => `document ${key} ${String(value)}`),
+      ...(saved?.series ?? []).map(({ series, position, state }) => `checkpoint ${series} ${position} ${text(state)}`),
+      ...(await vault.journal.receipts()).map((receipt) => `receipt ${receipt}`),
+      `cause ${await vault.journal.cause('a')}`,
+    ],
+    replayFrom: await vault.checkpoints.replayFrom(),
+  };
+}
+
+/**
+ * Opens a vault that was damaged: what is not as it was is named, nothing is invented, no block number is missing or given
+ * out again, it takes commits, and the next start finds the same. Returns how many entries are gone, and what was said.
+ */
+async function checkDamaged(
+  folder: VaultFolder,
+  before: string,
+  whole: Contents,
+): Promise<[lost: number, words: string]> {
+  let vault = await openVault(folder.options);
+  try {
+    const same = vault.incarnation === before;
+    const found = await contentsOf(vault);
+    const gone = lostOf(whole, found);
+    const { damaged, problems } = await vault.stats();
+    const words = problems.join('; ');
+    assert.ok(gone === 0 || damaged > 0 || problems.length > 0, `${gone} entries are gone, and nothing is named`);
+    assert.ok(!same || found.replayFrom <= whole.replayFrom, 'readings that nobody has seen are passed over');
+    const position = await vault.journal.append({ source: 'a', readings: [reading('s1', 4)] });
+    const [{ number }] = await vault.commit([{ kind: 'block', stream: 's', body: bytes('block 4') }]);
+    if (same) assert.ok(position >= 4 && number >= 4, `position ${position} or block ${number} is given out again`);
+    const { incarnation } = vault;
+    const after = { damaged: (await vault.stats()).damaged, contents: await contentsOf(vault) };
+    await vault.close();
+    vault = await openVault(folder.options);
+    assert.equal(vault.incarnation, incarnation);
+    assert.deepEqual({ damaged: (await vault.stats()).damaged, contents: await contentsOf(vault) }, after);
+    return [gone, words];
+  } finally {
+    await vault.close();
   }
+}
+
+/** How many entries are gone; throws for one that was never there. */
+function lostOf(whole: Contents, found: Contents): number {
+  const known = new Set([...whole.readings, ...whole.others, 'cause 0', 'cause 1', 'cause 2']);
+  for (const entry of [...found.readings, ...found.others]) assert.ok(known.has(entry), `${entry} is invented`);
+  for (const [name, body] of found.blocks)
+    assert.ok(body === '' || body === whole.blocks.get(name), `block ${name} is altered`);
+  if (found.blocks.size > 0) assert.deepEqual([...found.blocks.keys()], [...whole.blocks.keys()]);
+  const entries = [...found.readings, ...found.others];
+  const blocks = [...whole.blocks].filter(([name, body]) => found.blocks.get(name) !== body);
+  return [...whole.readings, ...whole.others].filter((entry) => !entries.includes(entry)).length + blocks.length;
+}
+
+/** Flips a bit in a blob of each kind of row that the databases of a vault have: `database, table, column`. */
+function blobColumns(directory: string): [name: string, table: string, column: string][] {
+  return vaultFiles(directory)
+    .filter((name) => isDatabase(path.join(directory, name)))
+    .flatMap((name) => {
+      const db = new Database(path.join(directory, name), { readonly: true });
+      const columns = db
+        .prepare<unknown[], { tab: string; col: string }>(
+          `SELECT m.name AS tab, c.name AS col FROM sqlite_schema m, pragma_table_info(m.name) c
+           WHERE m.type = 'table' AND c.type = 'BLOB' ORDER BY 1, 2`,
+        )
+        .all()
+        .filter(({ tab, col }) => db.prepare(`SELECT 1 FROM ${tab} WHERE length(${col}) > 20`).get() !== undefined);
+      db.close();
+      return columns.map(({ tab, col }): [string, string, string] => [name, tab, col]);
+    });
+}
+
+function flipInRow(file: string, table: string, column: string): void {
+  const db = new Database(file);
+  const body = db
+    .prepare<unknown[], Buffer>(
+      `SELECT ${column} FROM ${table} WHERE length(${column}) > 20 ORDER BY 1 LIMIT 1 OFFSET 0`,
+    )
+    .pluck()
+    .get();
+  assert.ok(body);
+  const damaged = Buffer.from(body);
+  damaged[damaged.length - 20] ^= 4;
+  db.prepare(`UPDATE ${table} SET ${column} = ? WHERE ${column} = ?`).run(damaged, body);
   db.close();
 }
 
-/** A new vault in the place of one that was set aside, with something in it. */
-async function afresh(folder: VaultFolder, before: string, problem: RegExp): Promise<Vault> {
-  const vault = await openVault(folder.options);
-  assert.notEqual(vault.incarnation, before);
-  assert.match((await vault.stats()).problems.join('\n'), problem);
-  await fill(vault);
-  return vault;
+function overwrite(file: string, offset: number): void {
+  const fd = openSync(file, 'r+');
+  writeSync(fd, Buffer.alloc(4096, 0xff), 0, Math.max(1, Math.min(4096, statSync(file).size - offset)), offset);
+  closeSync(fd);
 }
 
 function asideFiles(folder: VaultFolder): string[] {
@@ -83,15 +179,20 @@ describe('a vault and what may happen to it', () => {
 
   afterEach(() => folder.remove());
 
+  let whole: Contents;
+  let incarnation: string;
+
   const filled = async (): Promise<string> => {
     const vault = await openVault(folder.options);
     await fill(vault);
+    whole = await contentsOf(vault);
+    ({ incarnation } = vault);
     await vault.close();
-    return vault.incarnation;
+    return incarnation;
   };
 
   describe('a wrong key', () => {
-    it('is refused, and not one byte changes, even where a crash left a write-ahead log', async () => {
+    it('is refused, and not one byte changes, even where a crash left work to do', async () => {
       const child = Program.node('appender', 'test/support/vault-child.ts', [
         'append',
         folder.directory,
@@ -99,8 +200,7 @@ describe('a vault and what may happen to it', () => {
       ]);
       await child.line(/^acknowledged/);
       await child.kill();
-      assert.ok(existsSync(folder.file('vault.db-wal')));
-      for (const name of readdirSync(folder.directory)) utimesSync(folder.file(name), 1, 1);
+      for (const name of vaultFiles(folder.directory)) utimesSync(folder.file(name), 1, 1);
       const before = fingerprint(folder.directory);
       for (const wrong of [randomBytes(32).toString('hex'), 'a passphrase that is wrong']) {
         writeFileSync(folder.key.file, wrong);
@@ -116,173 +216,67 @@ describe('a vault and what may happen to it', () => {
   });
 
   describe('a damaged record', () => {
-    const cases: [table: string, where: string, check: (vault: Vault) => Promise<void>][] = [
-      [
-        'journal',
-        'first = 2',
-        async (vault) => {
-          assert.deepEqual(
-            (await journalOf(vault)).map(({ position }) => position),
-            [1, 3],
-          );
-          assert.equal(await vault.journal.append({ source: 'a', readings: [reading('s1', 4)] }), 4);
-        },
-      ],
-      [
-        'journal',
-        'first = 3',
-        async (vault) => {
-          assert.equal((await journalOf(vault)).length, 2);
-          assert.equal(await vault.journal.append({ source: 'a', readings: [reading('s1', 4)] }), 4);
-        },
-      ],
-      [
-        'series',
-        'number = 3',
-        async (vault) => {
-          assert.deepEqual(
-            (await journalOf(vault)).map(({ series }) => series),
-            ['s1', 's2'],
-          );
-          assert.equal(vault.series.number('s3'), 4);
-          await vault.commit([{ kind: 'consumer', consumer: 'c', replayFrom: 2 }]);
-        },
-      ],
-      ['receipts', 'id = 2', async (vault) => assert.deepEqual(await vault.journal.receipts(), [1n, 3n])],
-      ['causes', 'true', async (vault) => assert.equal(await vault.journal.cause('a'), 0)],
-      [
-        'consumers',
-        'true',
-        async (vault) => {
-          assert.equal(await vault.checkpoints.replayFrom(), 1);
-          assert.equal((await vault.checkpoints.load('c'))?.series.length, 3);
-        },
-      ],
-      [
-        'checkpoints',
-        'series = 2',
-        async (vault) => {
-          const saved = await vault.checkpoints.load('c');
-          assert.deepEqual(
-            saved?.series.map(({ series }) => series),
-            [1, 3],
-          );
-        },
-      ],
-      [
-        'blocks',
-        'number = 2',
-        async (vault) => {
-          const blocks = await vault.outbox.peek('s', 'oldest', [], 1e6);
-          assert.deepEqual(
-            blocks.map(({ number, body }) => [number, new TextDecoder().decode(body)]),
-            [
-              [1, 'block 1'],
-              [2, ''],
-              [3, 'block 3'],
-            ],
-          );
-        },
-      ],
-      [
-        'alerts',
-        'id = 1',
-        async (vault) => {
-          const alerts = await vault.outbox.alerts(10, new Set());
-          assert.deepEqual(
-            alerts.map(({ id }) => id),
-            ['alert 2', 'alert 3'],
-          );
-        },
-      ],
-      [
-        'documents',
-        'rowid = 2',
-        async (vault) => {
-          assert.equal(await vault.documents.get('n', 'k2'), undefined);
-          assert.deepEqual(await vault.documents.list('n'), [
-            { key: 'k1', value: 1 },
-            { key: 'k3', value: 3 },
-          ]);
-        },
-      ],
-    ];
-    for (const [table, where, check] of cases) {
-      it(`of ${table} (${where}) is set aside and counted once, and the rest stays readable`, async () => {
-        const incarnation = await filled();
-        damageRows(folder, table, where);
-        let vault = await openVault(folder.options);
-        assert.equal(vault.incarnation, incarnation);
-        await check(vault);
-        await vault.commit([{ kind: 'document', namespace: 'n', key: 'later', value: 1 }]);
-        assert.equal((await vault.stats()).damaged, 1);
-        await vault.close();
-        vault = await openVault(folder.options);
-        await journalOf(vault);
-        assert.equal((await vault.stats()).damaged, 1);
-        await vault.close();
-      });
-    }
-
-    it('moved to another place does not open there', async () => {
+    it('of any table is set aside or recovered, counted once, and the rest stays readable', async function () {
+      this.timeout(60_000);
       await filled();
-      const db = new Database(folder.file('vault.db'));
-      const bodies = db.prepare<unknown[], Buffer>('SELECT body FROM documents ORDER BY rowid').pluck().all();
-      db.prepare('UPDATE documents SET body = ? WHERE rowid = 1').run(bodies[1]);
-      db.close();
-      const vault = await openVault(folder.options);
-      assert.deepEqual(
-        (await vault.documents.list('n')).map(({ key }) => key),
-        ['k2', 'k3'],
-      );
-      assert.equal((await vault.stats()).damaged, 1);
-      await vault.close();
+      const columns = blobColumns(folder.directory);
+      assert.ok(columns.length > 4, `${columns.length} kinds of rows`);
+      const kept = new Layout(folder.directory, path.join(folder.root, 'inodes'));
+      kept.keep();
+      const files = filesBelow(folder.directory);
+      for (const [name, table, column] of columns) {
+        kept.put(files);
+        flipInRow(folder.file(name), table, column);
+        try {
+          const [lost] = await checkDamaged(folder, incarnation, whole);
+          // The name of a series is on each of its readings, that of a stream on its blocks; a row is one entry otherwise.
+          assert.ok(lost <= 3, `${lost} entries are gone`);
+        } catch (error) {
+          throw new Error(`${table}.${column} in ${name}: ${String(error)}`, { cause: error });
+        }
+      }
     });
   });
 
   describe('a damaged file', () => {
-    it('with garbage for a database is set aside, and a new one begins', async () => {
-      const before = await filled();
-      writeFileSync(folder.file('vault.db'), randomBytes(20_000));
-      const vault = await afresh(folder, before, /vault\.db is damaged .*SQLITE_NOTADB|not a database/);
-      assert.equal((await journalOf(vault)).length, 3);
-      await vault.close();
-      assert.ok(asideFiles(folder).includes('vault.db'));
+    const treatments: [words: string, treat: (file: string) => void][] = [
+      ['filled with garbage', (file) => writeFileSync(file, randomBytes(20_000))],
+      ['emptied', (file) => truncateSync(file, 0)],
+      ['removed', (file) => rmSync(file)],
+      ['cut in half', (file) => truncateSync(file, Math.floor(statSync(file).size / 2))],
+      ['with a page of ones in its middle', (file) => overwrite(file, Math.floor(statSync(file).size / 8192) * 4096)],
+    ];
+    for (const [words, treat] of treatments) {
+      it(`${words}, whichever it is: the vault opens, names what is lost, and goes on`, async function () {
+        this.timeout(60_000);
+        await filled();
+        const kept = new Layout(folder.directory, path.join(folder.root, 'inodes'));
+        kept.keep();
+        const files = filesBelow(folder.directory);
+        for (const name of vaultFiles(folder.directory)) {
+          kept.put(files);
+          treat(folder.file(name));
+          try {
+            await checkDamaged(folder, incarnation, whole);
+          } catch (error) {
+            throw new Error(`${name} ${words}: ${String(error)}`, { cause: error });
+          }
+        }
+      });
+    }
+
+    it('that the owner’s lock is costs nothing', async () => {
+      await filled();
+      writeFileSync(folder.file('vault.lock'), randomBytes(9_000));
+      assert.deepEqual((await checkDamaged(folder, incarnation, whole))[0], 0);
     });
 
-    it('with a broken page is set aside, and the documents that can still be read are kept', async () => {
-      const before = await filled();
-      const file = folder.file('vault.db');
-      const fd = openSync(file, 'r+');
-      // The root page of the journal, which the engine looks at when it opens.
-      const db = new Database(file, { readonly: true });
-      const page = db.prepare<unknown[], number>("SELECT rootpage FROM sqlite_schema WHERE name = 'journal'").pluck();
-      const root = page.get() ?? 0;
-      db.close();
-      writeSync(fd, Buffer.alloc(4096, 0xff), 0, 4096, (root - 1) * 4096);
-      closeSync(fd);
-      const vault = await openVault(folder.options);
-      const { problems } = await vault.stats();
-      assert.notEqual(vault.incarnation, before);
-      assert.match(problems.join('\n'), /vault\.db is damaged.*\n3 documents were carried over/);
-      assert.deepEqual(
-        (await vault.documents.list('n')).map(({ value }) => value),
-        [1, 2, 3],
-      );
-      assert.equal(vault.journal.head, 1);
-      await vault.close();
-    });
-
-    it('that is empty is filled anew', async () => {
-      const before = await filled();
-      truncateSync(folder.file('vault.db'), 0);
-      await (await afresh(folder, before, /vault\.db was missing or empty/)).close();
-    });
-
-    it('that is gone is missed', async () => {
-      const before = await filled();
-      rmSync(folder.file('vault.db'));
-      await (await afresh(folder, before, /vault\.db was missing or empty/)).close();
+    it('of all files at once leaves an empty vault under a new incarnation that says so', async () => {
+      await filled();
+      for (const name of vaultFiles(folder.directory)) writeFileSync(folder.file(name), 'rust');
+      const [lost, words] = await checkDamaged(folder, incarnation, whole);
+      assert.ok(lost > 10);
+      assert.match(words, /vault\.keys/);
     });
 
     it('of keys is made again from the copy in the database, and only with the right key', async () => {
@@ -301,50 +295,35 @@ describe('a vault and what may happen to it', () => {
       assert.deepEqual(asideFiles(folder), ['vault.keys']);
     });
 
-    it('of keys, with the database damaged as well, goes aside together with it', async () => {
-      const before = await filled();
-      writeFileSync(folder.file('vault.keys'), 'rust');
-      writeFileSync(folder.file('vault.db'), 'rust');
-      await (await afresh(folder, before, /neither vault\.keys nor its copy/)).close();
-      assert.ok(asideFiles(folder).includes('vault.db') && asideFiles(folder).includes('vault.keys'));
-    });
-
-    it('of the owner’s lock is made again', async () => {
-      const before = await filled();
-      writeFileSync(folder.file('vault.lock'), randomBytes(9_000));
-      const vault = await openVault(folder.options);
-      assert.equal(vault.incarnation, before);
-      await vault.close();
-    });
-
-    it('found while it is in use stops the writing, and is set aside at the next start', async () => {
-      const before = await filled();
+    it('found while it is in use is named, and the vault goes on after the next start', async () => {
+      await filled();
       const vault = await openVault(folder.options);
       // A page of the table that the next commit reads, damaged behind the engine's back.
-      const child = Program.node('damager', 'test/support/vault-damager.ts', [folder.file('vault.db'), 'streams']);
+      const child = Program.node('damager', 'test/support/vault-damager.ts', [folder.directory, 'streams']);
       assert.equal(await child.ended(), 0);
-      const block = [{ kind: 'block', stream: 's', body: bytes('x') }] as const;
-      await assert.rejects(vault.commit(block), { code: 'damaged' });
-      await assert.rejects(vault.commit([{ kind: 'consumer', consumer: 'c', replayFrom: 1 }]), { code: 'damaged' });
-      assert.match((await vault.stats()).problems.join('\n'), /nothing more is written/);
+      const commit = vault.commit([{ kind: 'block', stream: 's', body: bytes('x') }]);
+      const refused = await commit.then(
+        () => false,
+        (error: unknown) => error instanceof TideError && error.code === 'damaged',
+      );
+      const { problems } = await vault.stats();
       await vault.close();
       const again = await openVault(folder.options);
-      assert.notEqual(again.incarnation, before);
-      assert.match((await again.stats()).problems.join('\n'), /vault\.db is damaged .*malformed/);
-      assert.deepEqual(
-        (await again.documents.list('n')).map(({ value }) => value),
-        [1, 2, 3],
-      );
+      const kept = await contentsOf(again);
+      const said = [...problems, ...(await again.stats()).problems];
+      assert.ok(said.length > 0 || (!refused && lostOf(whole, kept) === 0), 'nothing is named');
+      await again.commit([{ kind: 'document', namespace: 'n', key: 'after', value: 1 }]);
       await again.close();
       const third = await openVault(folder.options);
       assert.equal(third.incarnation, again.incarnation);
+      assert.equal(await third.documents.get('n', 'after'), 1);
       await third.close();
     });
   });
 
   it('of a later version is refused and left as it is', async () => {
     await filled();
-    const db = new Database(folder.file('vault.db'));
+    const db = new Database(databaseWith(folder.directory, 'documents'));
     db.pragma('user_version = 99');
     db.close();
     await assert.rejects(openVault(folder.options), { code: 'newer-format', message: /format 99/ });

@@ -1,8 +1,10 @@
-/** Overwrites the root page of a table, as a failing card would: `FILE TABLE`. Its own process, so that no lock is touched. */
+/** Overwrites the root page of a table, as a failing card would: `DIRECTORY TABLE`. Its own process, so that no lock is touched. */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import Database from 'better-sqlite3';
+import { databaseWith } from './vault-files.ts';
 
-const [file, table] = process.argv.slice(2);
+const [directory, table] = process.argv.slice(2);
+const file = databaseWith(directory, table);
 const db = new Database(file);
 // Into the file with what lies in the write-ahead log, or the log would hide the damage.
 db.pragma('wal_checkpoint(TRUNCATE)');

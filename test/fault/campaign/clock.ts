@@ -20,6 +20,7 @@ export const clock: Kind = {
         const workload = site.workload({ shim: {} });
         workload.shim!.set('clockMs', offsets());
         await workload.go();
+        await workload.opened();
         for (let jumps = random.between(1, 3); jumps > 0; jumps--) {
           await sleep(50 + random.below(100));
           workload.shim!.set('clockMs', offsets());

@@ -22,6 +22,7 @@ export const flip: Kind = {
     try {
       const workload = site.workload();
       await workload.go();
+      await workload.opened();
       await sleep(250 + random.below(500));
       if (random.chance(0.5)) await workload.stop();
       else await workload.kill();

@@ -17,7 +17,8 @@ export const kill: Kind = {
       for (let round = 0; round < group.rounds; round++) {
         const workload = next;
         await workload.go();
-        await sleep(random.chance(0.2) ? random.below(60) : 60 + random.below(220));
+        if (random.chance(0.8)) await workload.opened();
+        await sleep(random.below(150));
         if (random.chance(0.15)) {
           void workload.stop().catch(() => undefined);
           await sleep(random.below(12));

@@ -61,6 +61,7 @@ export async function record(
   const inode = statSync(site.directory, { bigint: true }).ino;
   const workload = site.workload({ shim: { log: site.log } });
   await workload.go();
+  if (random.chance(0.9)) await workload.opened();
   if (meanwhile !== undefined) await meanwhile(workload);
   else await sleep(200 + random.below(300));
   if (workload.shim!.get('unseen') > 0) throw new Error('files are changed through a mapping, which no record shows');

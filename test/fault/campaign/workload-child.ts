@@ -36,6 +36,7 @@ try {
   process.exit(3);
 }
 mark('opened', vault.journal.head);
+console.log('opened');
 
 /** Goes on until told to end, until its steps are done, or until it does not know what became of a step. */
 async function write(writer: number, state: WriterState): Promise<void> {

@@ -17,6 +17,7 @@ export class Workload {
   private readonly child: ChildProcess;
   private readonly ended: Promise<number | null>;
   private readonly ready: Promise<void>;
+  private readonly open: Promise<void>;
   private output = '';
 
   constructor(task: string, shim: Shim | undefined) {
@@ -31,11 +32,13 @@ export class Workload {
       alive.delete(this.child);
       return code as number | null;
     });
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.ready = promise;
+    const [ready, open] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    this.ready = ready.promise;
+    this.open = open.promise;
     for (const stream of [this.child.stdout!, this.child.stderr!])
       createInterface({ input: stream }).on('line', (line) => {
-        if (line === 'ready') resolve();
+        if (line === 'ready') ready.resolve();
+        else if (line === 'opened') open.resolve();
         else this.output = `${this.output}${line}\n`.slice(-4_000);
       });
     // The pipe of a process that was killed.
@@ -49,6 +52,11 @@ export class Workload {
       this.ended.then((code) => Promise.reject(new Error(`the workload ended with ${code} at once:\n${this.output}`))),
     ]);
     this.child.stdin!.write('go\n');
+  }
+
+  /** Waits until the vault is open, or the process has ended. */
+  async opened(): Promise<void> {
+    await Promise.race([this.open, this.ended]);
   }
 
   /** Asks it to close the vault and end; the exit code. */

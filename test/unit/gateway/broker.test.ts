@@ -7,10 +7,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DurableDoor } from '@tidegate/nodes/ingest';
 import { systemClock } from '@tidegate/nodes/node';
 import { openVault, type Vault } from '@tidegate/nodes/vault';
-import Database from 'better-sqlite3';
 import type { BrokerOptions } from '../../../gateway/src/broker/broker-options.ts';
 import { Broker } from '../../../gateway/src/broker/mqtt-broker.ts';
 import { hashPassword } from '../../../gateway/src/login/password.ts';
+import { CommitGate } from '../../support/commit-gate.ts';
 import { temporaryDirectory } from '../../support/gateway.ts';
 import { RawClient } from '../../support/mqtt-client.ts';
 
@@ -21,6 +21,7 @@ describe("the gateway's broker", function () {
   let door: DurableDoor;
   let broker: Broker;
   let clients: RawClient[];
+  let commits: CommitGate;
   const log: string[] = [];
 
   async function start(options: Partial<BrokerOptions> = {}, limits: { commitTimeoutMs?: number } = {}): Promise<void> {
@@ -28,7 +29,8 @@ describe("the gateway's broker", function () {
     const key = path.join(home.path, 'key');
     writeFileSync(key, 'ab'.repeat(32), { mode: 0o600 });
     vault = await openVault({ directory: path.join(home.path, 'vault'), key: { file: key } });
-    door = new DurableDoor(vault, systemClock, { maxPayloadBytes: 4_096, ...limits });
+    commits = new CommitGate();
+    door = new DurableDoor(commits.before(vault), systemClock, { maxPayloadBytes: 4_096, ...limits });
     door.setRule('ingest', { topics: ['site/#', 'tide/#'], format: 'auto', series: '{topic}/{metric}' });
     broker = new Broker(
       door,
@@ -163,8 +165,7 @@ describe("the gateway's broker", function () {
   it('reads no more from a client than may wait, and the rest once commits go through', async () => {
     await start();
     const client = await connect('a');
-    const database = new Database(path.join(vault.directory, 'vault.db'));
-    database.exec('BEGIN IMMEDIATE');
+    commits.hold();
     const payload = `{"value":1,"pad":"${'x'.repeat(1_000)}"}`;
     for (let i = 0; i < 2_000; i++) client.publish('site/a', payload);
     await sleep(1_000);
@@ -172,8 +173,7 @@ describe("the gateway's broker", function () {
     const { waitingBytes } = door.stats();
     assert.ok(waitingBytes < 65_536 * 4, `${waitingBytes} bytes wait`);
     assert.equal(client.acknowledged.size, 0);
-    database.exec('ROLLBACK');
-    database.close();
+    commits.release();
     await client.until(() => client.acknowledged.size === 2_000, 20_000);
     assert.equal(broker.stats().paused, 0);
     assert.equal(client.isClosed, false);
@@ -182,14 +182,12 @@ describe("the gateway's broker", function () {
   it('closes the connection when a commit takes too long', async () => {
     await start({}, { commitTimeoutMs: 400 });
     const client = await connect('slow');
-    const database = new Database(path.join(vault.directory, 'vault.db'));
-    database.exec('BEGIN IMMEDIATE');
+    commits.hold();
     client.publish('site/a', '1');
     await client.closed;
     assert.equal(client.acknowledged.size, 0);
     assert.match(log.join('\n'), /closed the connection of "slow", so that it sends again/);
-    database.exec('ROLLBACK');
-    database.close();
+    commits.release();
   });
 
   it('keeps no session for a client that goes', async () => {
