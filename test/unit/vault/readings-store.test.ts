@@ -197,6 +197,34 @@ describe('ReadingStore', () => {
     assert.equal(Buffer.from(disk.contents(entry!.file)).includes('secret'), false);
   });
 
+  it('writes a large segment in slices and pieces, and gives long series page by page', async function () {
+    this.timeout(20_000);
+    const { disk, store, add, begin, all, names, everything } = opened();
+    for (let batch = 0; batch < 20; batch++)
+      add(
+        Array.from({ length: 2_000 }, (_, i) =>
+          reading(i % 10 === 0 ? 'rare' : 'long', MARCH + (batch * 2_000 + i) * 500, Math.sin(batch * 2_000 + i)),
+        ),
+      );
+    const wanted = bySeries(all, names);
+    assert.deepEqual(everything(), wanted);
+    begin();
+    const before = disk.calls.write;
+    let steps = 0;
+    let entry;
+    for (; entry === undefined; steps++) {
+      entry = store.foldStep(0);
+      const written = disk.names().map((name) => disk.contents(name).length)[0];
+      await new Promise((resolve) => setImmediate(resolve));
+      if (steps === 2) assert.deepEqual(everything(), wanted, `${written} bytes written`);
+    }
+    assert.ok(entry.bytes > 250_000 && steps >= 6, `${entry.bytes} bytes in ${steps} steps`);
+    const writes = disk.calls.write - before;
+    assert.ok(writes > 1 && writes <= Math.ceil(entry.bytes / 131_072), `${writes} writes`);
+    assert.deepEqual(everything(), wanted);
+    assert.deepEqual([...store.verify()], []);
+  });
+
   it('selects by time, also where times go back', async () => {
     const { store, add, begin, all, names } = opened();
     add(Array.from({ length: 500 }, (_, i) => reading(`s${i % 3}`, MARCH + ((i * 7919) % 500) * 1000, i)));

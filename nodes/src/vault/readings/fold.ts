@@ -26,12 +26,19 @@ import {
 /** What seals segments. */
 export interface SegmentSeals {
   sealer: Sealer;
-  /** Number of the data key for readings of the month (UTC) of a time; the key is durable before this returns. */
+  /**
+   * Number of the data key for readings of the month (UTC) of a time; the key is durable before this returns. It is
+   * asked for each chunk. A chunk holds one series and names its key, so that a series may have keys of its own
+   * without another format.
+   */
   keyFor(time: number, series: number): number;
   clock: Clock;
 }
 
-/** Plain bytes of a chunk, about: what one flipped bit costs. */
+/**
+ * Plain bytes of a chunk, about. A flipped bit costs the readings of one chunk: never more than these bytes or 8,192
+ * readings; an hour of one series at 1 Hz.
+ */
 export const CHUNK_BYTES = 64 * 1024;
 /** Bytes of one write. */
 const WRITE_BYTES = 128 * 1024;
