@@ -82,13 +82,16 @@ export class Inode {
   }
 }
 
-/** `bytes` written over `onto` at `offset`: in place when they fit, else into a longer copy. */
+/** `bytes` written over `onto` at `offset`: in place, or in a longer array whose memory grows by doubling. */
 export function overlay(onto: Uint8Array<ArrayBuffer>, offset: number, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const end = offset + bytes.length;
   let target = onto;
   if (end > onto.length) {
-    target = new Uint8Array(end);
-    target.set(onto);
+    if (end <= onto.buffer.byteLength) target = new Uint8Array(onto.buffer, 0, end);
+    else {
+      target = new Uint8Array(new ArrayBuffer(Math.max(end, 2 * onto.length)), 0, end);
+      target.set(onto);
+    }
   }
   target.set(bytes, offset);
   return target;

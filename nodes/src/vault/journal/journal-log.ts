@@ -1,22 +1,13 @@
 import { TideError } from '../../node/errors.ts';
 import type { Disk, Finding } from '../disk.ts';
 import type { Sealer } from '../keys/sealed.ts';
-import { damageOf, type End } from './damage.ts';
 import { sealFirstPage } from './first-page.ts';
 import { Handles } from './handles.ts';
 import { JournalFile } from './journal-file.ts';
 import { PAGE } from './pages.ts';
-import {
-  mendRecord,
-  openBoxes,
-  pagesOf,
-  sealRecord,
-  type NewRecord,
-  type OpenedRecord,
-  type RecordHead,
-} from './record.ts';
+import { pagesOf, sealRecord, type NewRecord, type OpenedRecord, type RecordHead } from './record.ts';
 import { Room } from './room.ts';
-import type { Scan, Sighting } from './scan.ts';
+import { Recovery, indexFile } from './recovery.ts';
 import { NO_TAG, takeStock, type Stock } from './stock.ts';
 import { verifyFiles } from './verify.ts';
 
@@ -233,119 +224,23 @@ export class JournalLog {
     return undefined;
   }
 
-  /** Where a file ends, as far as others say: undefined for the newest. */
-  private endOf(i: number): End | undefined {
-    const next = this.files.at(i + 1);
-    return next === undefined ? undefined : { number: next.said.first, position: next.said.position };
-  }
-
   private indexed(i: number): JournalFile {
     const file = this.files[i];
     if (file.isIndexed) return file;
-    const found = file.scan(this.sealer);
-    const end = this.endOf(i);
-    file.index(found, end?.number ?? Infinity);
-    for (const finding of damageOf(file, found, end, this.sealer)) this.onFinding(finding);
+    for (const finding of indexFile(this.files, i, this.sealer)) this.onFinding(finding);
     return file;
   }
 
-  /** Finds the newest record, and makes sure that it is on the disk. */
+  /** Goes on where the files end. */
   private begin(acknowledged: number, findings: Finding[]): void {
-    const file = this.files.at(-1);
-    if (file !== undefined) {
-      const found = file.scan(this.sealer);
-      const torn = this.dropTorn(file, found, acknowledged, findings);
-      const isOnly = this.files.length === 1 && file.said.first > 1;
-      if (found.records.length === 0 && !isOnly && file.said.first > acknowledged) {
-        // None of its records is whole. It must not say of the file before where that one ends: the same number may
-        // lie there whole and acknowledged, when the newest record was written again.
-        this.newest = file.said.first - 1;
-        this.room.discard(file);
-        this.files.pop();
-        this.begin(acknowledged, findings);
-        return;
-      }
-      this.goOn(file, found, torn, acknowledged, findings);
+    const end = new Recovery(this.files, this.room, this.sealer, { keyId: this.keyId, acknowledged, findings }).run();
+    this.newest = end.newest;
+    this.tag = end.tag;
+    this.current = end.current;
+    if (end.again !== undefined) {
+      this.tag = end.again.previous;
+      this.tag = this.write(this.newest, end.again.record).tag;
     }
-    this.findHoles(findings);
-    if (this.newest >= acknowledged) return;
-    findings.push({
-      place: `records ${this.newest + 1} to ${acknowledged}`,
-      kind: 'removed',
-      text: `records ${this.newest + 1} to ${acknowledged} of the journal were acknowledged and are not there: they were removed, or an older copy was put back`,
-    });
-    this.startAt(acknowledged + 1);
-  }
-
-  /** Goes on behind the newest record of the newest file, in it if that is as it should be. */
-  private goOn(file: JournalFile, found: Scan, torn: boolean, acknowledged: number, findings: Finding[]): void {
-    const newest = found.records.at(-1);
-    const isDurable = newest !== undefined && newest.head.number <= acknowledged;
-    const unsure = isDurable ? undefined : newest?.head.number;
-    findings.push(...damageOf(file, found, undefined, this.sealer, unsure));
-    file.index(found, Infinity);
-    const last = newest?.head.number ?? file.said.first - 1;
-    const orderly = found.doubles.length === 0 && found.records.every(({ head, at }) => head.page === at);
-    this.tag = newest?.head.tag ?? file.said.previous;
-    if (!torn && orderly && newest !== undefined && last >= this.newest) this.settle(file, newest, isDurable);
-    this.newest = Math.max(this.newest, last);
-  }
-
-  /** An unfinished record at the end was never acknowledged: it does not count, and nothing is written behind it. */
-  private dropTorn(file: JournalFile, found: Scan, acknowledged: number, findings: Finding[]): boolean {
-    const newest = found.records.at(-1);
-    if (newest === undefined || newest.head.number <= acknowledged) return false;
-    const { head, at } = newest;
-    if (!openBoxes(head, file.record(head, at), this.sealer).includes(undefined)) return false;
-    found.records.pop();
-    const { number, first, count, timeFrom, timeTo } = head;
-    findings.push({
-      place: `${file.name}, page ${at}, record ${number}`,
-      kind: 'torn',
-      text: `record ${number} of the journal was not written to its end and was never acknowledged; it is dropped`,
-      ...(count > 0 ? { positions: [first, first + count] as const, times: [timeFrom, timeTo] as const } : {}),
-    });
-    return true;
-  }
-
-  /**
-   * After a failed sync the newest record may be readable and still not be on the disk, and a second sync would say
-   * nothing of it: its pages are written again, the same bytes to the same places, before anybody relies on it. A head or its
-   * copy that did not arrive is put there from the other.
-   */
-  private settle(file: JournalFile, { head, at, fromCopy }: Sighting, isDurable: boolean): void {
-    const record = file.read(head.number, this.sealer);
-    try {
-      if (file.inferred) {
-        const page = Buffer.alloc(PAGE);
-        sealFirstPage(page, file.said, this.sealer, this.keyId());
-        file.file.write(0, page);
-      }
-      if (!isDurable) {
-        const lead = at === 1 ? 1 : 0;
-        const pages = Buffer.from(file.file.read((at - lead) * PAGE, (lead + head.pages) * PAGE));
-        mendRecord(pages.subarray(lead * PAGE), head, fromCopy);
-        file.file.write((at - lead) * PAGE, pages);
-      }
-      if (file.inferred || !isDurable) file.file.sync();
-      this.current = file;
-    } catch (error) {
-      const boxes = record?.boxes.filter((box) => box !== undefined);
-      if (!(error instanceof TideError) || record === undefined || boxes?.length !== record.boxes.length) throw error;
-      this.tag = head.previous;
-      this.tag = this.write(head.number, { ...record, boxes }).tag;
-    }
-  }
-
-  /** A file that is missing among the others: told by the sequences, and confirmed by the numbers. */
-  private findHoles(findings: Finding[]): void {
-    for (let i = 0; i + 1 < this.files.length; i++) {
-      const [file, next] = [this.files[i], this.files[i + 1]];
-      if (file.said.sequence + 1 === next.said.sequence || file.isIndexed) continue;
-      const found = file.scan(this.sealer);
-      const end = this.endOf(i);
-      file.index(found, end!.number);
-      findings.push(...damageOf(file, found, end, this.sealer));
-    }
+    if (acknowledged > this.newest) this.startAt(acknowledged + 1);
   }
 }

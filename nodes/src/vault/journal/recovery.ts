@@ -1,0 +1,156 @@
+import { TideError } from '../../node/errors.ts';
+import type { Finding } from '../disk.ts';
+import type { Sealer } from '../keys/sealed.ts';
+import { damageOf } from './damage.ts';
+import { sealFirstPage } from './first-page.ts';
+import type { JournalFile } from './journal-file.ts';
+import { PAGE } from './pages.ts';
+import { mendRecord, openBoxes, type NewRecord } from './record.ts';
+import type { Room } from './room.ts';
+import type { Scan, Sighting } from './scan.ts';
+import { NO_TAG } from './stock.ts';
+
+export interface RecoveryOptions {
+  keyId: () => number;
+  /** Newest record that is known to have been acknowledged. */
+  acknowledged: number;
+  /** Takes what is found. */
+  findings: Finding[];
+}
+
+/** Where a log goes on. */
+export interface LogEnd {
+  newest: number;
+  /** Tag of the head of the newest record. */
+  tag: Uint8Array;
+  /** The file that takes more records. */
+  current: JournalFile | undefined;
+  /** The newest record, when it has to be written again to a fresh file before anybody relies on it. */
+  again: { record: NewRecord; previous: Uint8Array } | undefined;
+}
+
+/** Finds the newest record in the newest files, and makes sure that it is on the disk. */
+export class Recovery {
+  private readonly files: JournalFile[];
+  private readonly room: Room;
+  private readonly sealer: Sealer;
+  private readonly keyId: () => number;
+  private readonly acknowledged: number;
+  private readonly findings: Finding[];
+  private readonly end: LogEnd = { newest: 0, tag: NO_TAG, current: undefined, again: undefined };
+
+  constructor(files: JournalFile[], room: Room, sealer: Sealer, options: RecoveryOptions) {
+    this.files = files;
+    this.room = room;
+    this.sealer = sealer;
+    this.keyId = options.keyId;
+    this.acknowledged = options.acknowledged;
+    this.findings = options.findings;
+  }
+
+  /** Throws TideError `io` when the disk can neither be read nor written. */
+  run(): LogEnd {
+    const { files, end, acknowledged } = this;
+    for (let file = files.at(-1); file !== undefined; file = files.at(-1)) {
+      const found = file.scan(this.sealer);
+      const torn = this.dropTorn(file, found);
+      const isOnly = files.length === 1 && file.said.first > 1;
+      if (found.records.length > 0 || isOnly || file.said.first <= acknowledged) {
+        this.goOn(file, found, torn);
+        break;
+      }
+      // None of its records is whole. It must not say of the file before where that one ends: the same number may lie
+      // there whole and acknowledged, when the newest record was written again.
+      end.newest = file.said.first - 1;
+      this.room.discard(file);
+      files.pop();
+    }
+    this.findHoles();
+    if (end.newest < acknowledged)
+      this.findings.push({
+        place: `records ${end.newest + 1} to ${acknowledged}`,
+        kind: 'removed',
+        text: `records ${end.newest + 1} to ${acknowledged} of the journal were acknowledged and are not there: they were removed, or an older copy was put back`,
+      });
+    return end;
+  }
+
+  /** Goes on behind the newest record of the newest file, in it if that is as it should be. */
+  private goOn(file: JournalFile, found: Scan, torn: boolean): void {
+    const { end, findings } = this;
+    const newest = found.records.at(-1);
+    const isDurable = newest !== undefined && newest.head.number <= this.acknowledged;
+    const unsure = isDurable ? undefined : newest?.head.number;
+    findings.push(...damageOf(file, found, undefined, this.sealer, unsure));
+    file.index(found, Infinity);
+    const last = newest?.head.number ?? file.said.first - 1;
+    const orderly = found.doubles.length === 0 && found.records.every(({ head, at }) => head.page === at);
+    end.tag = newest?.head.tag ?? file.said.previous;
+    if (!torn && orderly && newest !== undefined && last >= end.newest) this.settle(file, newest, isDurable);
+    end.newest = Math.max(end.newest, last);
+  }
+
+  /** An unfinished record at the end was never acknowledged: it does not count, and nothing is written behind it. */
+  private dropTorn(file: JournalFile, found: Scan): boolean {
+    const newest = found.records.at(-1);
+    if (newest === undefined || newest.head.number <= this.acknowledged) return false;
+    const { head, at } = newest;
+    if (!openBoxes(head, file.record(head, at), this.sealer).includes(undefined)) return false;
+    found.records.pop();
+    const { number, first, count, timeFrom, timeTo } = head;
+    this.findings.push({
+      place: `${file.name}, page ${at}, record ${number}`,
+      kind: 'torn',
+      text: `record ${number} of the journal was not written to its end and was never acknowledged; it is dropped`,
+      ...(count > 0 ? { positions: [first, first + count] as const, times: [timeFrom, timeTo] as const } : {}),
+    });
+    return true;
+  }
+
+  /**
+   * After a failed sync the newest record may be readable and still not be on the disk, and a second sync would say
+   * nothing of it: its pages are written again, the same bytes to the same places, before anybody relies on it. A head or its
+   * copy that did not arrive is put there from the other.
+   */
+  private settle(file: JournalFile, { head, at, fromCopy }: Sighting, isDurable: boolean): void {
+    const record = file.read(head.number, this.sealer);
+    try {
+      if (file.inferred) {
+        const page = Buffer.alloc(PAGE);
+        sealFirstPage(page, file.said, this.sealer, this.keyId());
+        file.file.write(0, page);
+      }
+      if (!isDurable) {
+        const lead = at === 1 ? 1 : 0;
+        const pages = Buffer.from(file.file.read((at - lead) * PAGE, (lead + head.pages) * PAGE));
+        mendRecord(pages.subarray(lead * PAGE), head, fromCopy);
+        file.file.write((at - lead) * PAGE, pages);
+      }
+      if (file.inferred || !isDurable) file.file.sync();
+      this.end.current = file;
+    } catch (error) {
+      const boxes = record?.boxes.filter((box) => box !== undefined);
+      if (!(error instanceof TideError) || record === undefined || boxes?.length !== record.boxes.length) throw error;
+      this.end.again = { record: { ...record, boxes }, previous: head.previous };
+    }
+  }
+
+  /** A file that is missing among the others: told by the sequences, and confirmed by the numbers. */
+  private findHoles(): void {
+    for (let i = 0; i + 1 < this.files.length; i++) {
+      const [file, next] = [this.files[i], this.files[i + 1]];
+      if (file.said.sequence + 1 === next.said.sequence || file.isIndexed) continue;
+      this.findings.push(...indexFile(this.files, i, this.sealer));
+    }
+  }
+}
+
+/** Looks through a file, which ends where the next one begins; gives what is found there. */
+export function indexFile(files: readonly JournalFile[], i: number, sealer: Sealer): Finding[] {
+  const file = files[i];
+  const next = files.at(i + 1);
+  const end = next === undefined ? undefined : { number: next.said.first, position: next.said.position };
+  const found = file.scan(sealer);
+  file.index(found, end?.number ?? Infinity);
+  return [...damageOf(file, found, end, sealer)];
+}
