@@ -3,6 +3,8 @@ import { TideError } from '../node/errors.ts';
 import { BoundedCache } from '../reading/bounded-cache.ts';
 import { MAX_PAYLOAD_BYTES } from '../reading/limits.ts';
 import type { Reading } from '../reading/reading.ts';
+import type { Timekeeper } from '../vault/timekeeper.ts';
+import { RECEIPT_WINDOW } from '../vault/vault.ts';
 import type { Vault } from '../vault/vault.ts';
 import { Accounts } from './accounts.ts';
 import type { Door, DoorOptions, DoorSink, DoorStats, PressureListener } from './door.ts';
@@ -10,12 +12,15 @@ import type { DoorMessage, DoorRule } from './message.ts';
 import { Receipts } from './receipts.ts';
 import { Slices } from './slices.ts';
 import { Source, type Counters, type Done, type DoorContext } from './source.ts';
+import { UNDATED_INDEX } from './undated.ts';
 import { matchTopic } from './topic-filter.ts';
 import type { TopicPlan } from './translator.ts';
 
 export interface DurableDoorOptions extends Partial<DoorOptions> {
   /** Called with failures that nobody waits for: a sink that threw, a journal that could not be read. */
   onError?: (error: unknown) => void;
+  /** Who knows whether the clock is right; without one it is believed. */
+  keeper?: Timekeeper;
 }
 
 const DEFAULTS: DoorOptions = {
@@ -45,7 +50,7 @@ export class DurableDoor implements Door {
   private readonly context: DoorContext;
   private timer: NodeJS.Timeout | undefined;
 
-  constructor(vault: Vault, clock: Clock, { onError, ...options }: DurableDoorOptions = {}) {
+  constructor(vault: Vault, clock: Clock, { onError, keeper, ...options }: DurableDoorOptions = {}) {
     this.vault = vault;
     this.clock = clock;
     this.options = { ...DEFAULTS, ...options };
@@ -55,12 +60,14 @@ export class DurableDoor implements Door {
       clock,
       options: this.options,
       accounts: new Accounts(this.options.maxBytesPerClient),
-      receipts: new Receipts(vault.journal, report),
+      ...(keeper !== undefined && { keeper }),
+      receipts: new Receipts({ receipts: () => this.receipts() }, report),
       slices: new Slices(clock, report),
       counters: this.counters,
       report,
       watch: () => this.watch(),
     };
+    if (keeper !== undefined) this.findUndated().catch(report);
   }
 
   setRule(id: string, rule: DoorRule): void {
@@ -115,9 +122,16 @@ export class DurableDoor implements Door {
     return this.context.accounts.listen(listener);
   }
 
+  /** Readings that wait for the right time. */
+  get undated(): number {
+    let count = 0;
+    for (const { holding } of this.sources.values()) count += holding?.undated.readings ?? 0;
+    return count;
+  }
+
   stats(): DoorStats {
     let waitingMessages = this.context.receipts.waiting;
-    for (const { lane } of this.sources.values()) waitingMessages += lane.waiting;
+    for (const { lanes } of this.sources.values()) for (const lane of lanes) waitingMessages += lane.waiting;
     return { ...this.counters, waitingMessages, waitingBytes: this.context.accounts.waiting };
   }
 
@@ -127,6 +141,20 @@ export class DurableDoor implements Door {
     await Promise.all([...this.sources.values()].map((source) => source.close()));
     clearTimeout(this.timer);
     this.timer = undefined;
+  }
+
+  /** Readings that wait for their date and have no rule any more are dated, too. */
+  private async findUndated(): Promise<void> {
+    for (const { key } of await this.vault.documents.list(UNDATED_INDEX)) if (!this.closed) this.source(key);
+  }
+
+  /** Those of messages that wait for their date, and after them those of the journal, into which they go. */
+  private async receipts(): Promise<readonly bigint[]> {
+    await (this.context.keeper && this.findUndated());
+    const waiting: bigint[] = [];
+    for (const { holding } of this.sources.values())
+      if (holding !== undefined) waiting.push(...(await holding.undated.receipts(RECEIPT_WINDOW)));
+    return [...waiting, ...(await this.vault.journal.receipts())];
   }
 
   private source(id: string): Source {
@@ -164,7 +192,8 @@ export class DurableDoor implements Door {
     const limit = this.clock.monotonic() - commitTimeoutMs;
     const error = new TideError('commit-timeout', `the commit took longer than ${commitTimeoutMs} ms`);
     this.counters.refused += this.context.receipts.expire(limit, error);
-    for (const { lane } of this.sources.values()) this.counters.refused += lane.expire(limit, error);
+    for (const { lanes } of this.sources.values())
+      for (const lane of lanes) this.counters.refused += lane.expire(limit, error);
     if (this.stats().waitingMessages > 0) this.watch();
   }
 }

@@ -18,13 +18,13 @@ interface Held {
  * first one comes, and kept up to date from then on; what is committed while they are being read is added as well.
  */
 export class Receipts {
-  private readonly journal: Journal;
+  private readonly journal: Pick<Journal, 'receipts'>;
   private readonly report: Report;
   private window: ReceiptWindow | undefined;
   private held: Held[] = [];
   ready = false;
 
-  constructor(journal: Journal, report: Report) {
+  constructor(journal: Pick<Journal, 'receipts'>, report: Report) {
     this.journal = journal;
     this.report = report;
   }

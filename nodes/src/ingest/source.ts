@@ -3,6 +3,7 @@ import { TideError } from '../node/errors.ts';
 import type { Reading } from '../reading/reading.ts';
 import { BirthBook } from '../reading/sparkplug-births.ts';
 import { deliveriesOf, type Deliveries } from '../vault/deliveries.ts';
+import type { Timekeeper } from '../vault/timekeeper.ts';
 import type { Vault } from '../vault/vault.ts';
 import type { Account, Accounts } from './accounts.ts';
 import type { Batch, Report, Waiter } from './batch.ts';
@@ -11,15 +12,18 @@ import type { DoorOptions, DoorSink } from './door.ts';
 import { Feed } from './feed.ts';
 import { Lane, uncommitted } from './lane.ts';
 import type { DoorMessage, DoorRule } from './message.ts';
+import { Holding } from './holding.ts';
 import { clientHalf, messageHalf, seedOf, type Seed } from './receipt.ts';
 import type { Receipts } from './receipts.ts';
 import type { Slices } from './slices.ts';
-import { Translator, type TopicPlan } from './translator.ts';
+import { Translator, type Takings, type TopicPlan } from './translator.ts';
 
 /** What all sources of one door share. */
 export interface DoorContext {
   readonly vault: Vault;
   readonly clock: Clock;
+  /** Absent where the wall clock is simply believed. */
+  readonly keeper?: Timekeeper;
   readonly options: DoorOptions;
   readonly accounts: Accounts;
   readonly receipts: Receipts;
@@ -56,6 +60,8 @@ export const MAX_STORED_AT_ONCE = 10_000;
 export class Source {
   readonly id: string;
   readonly lane: Lane;
+  /** Where messages go while the time is not known. */
+  readonly holding: Holding | undefined;
   private readonly context: DoorContext;
   private readonly seed: Seed;
   private readonly births = new BirthBook();
@@ -76,7 +82,22 @@ export class Source {
     this.deliveries = deliveriesOf(context.vault);
     this.deliveries.watch(id, () => this.firstUndelivered());
     const { vault, accounts, slices, report } = context;
-    this.lane = new Lane(id, { vault, accounts, slices, report, committed: (batch) => this.committed(batch) });
+    const parts = { vault, accounts, slices, report };
+    this.lane = new Lane(id, { ...parts, committed: (batch) => this.committed(batch) });
+    this.holding =
+      context.keeper &&
+      new Holding(id, context.keeper, {
+        ...parts,
+        committed: ({ receipts, rejections }) => {
+          context.receipts.committed(receipts);
+          this.feed?.committed([], rejections);
+        },
+        release: (readings, receipts, cause) => this.release(readings, receipts, cause),
+      });
+  }
+
+  get lanes(): readonly Lane[] {
+    return this.holding === undefined ? [this.lane] : [this.lane, this.holding.lane];
   }
 
   get rule(): DoorRule | undefined {
@@ -84,8 +105,10 @@ export class Source {
   }
 
   setRule(rule: DoorRule | undefined): void {
-    const { clock, options } = this.context;
-    this.translator = rule && new Translator(rule, this.births, clock, options.maxPayloadBytes);
+    const { clock, keeper, options } = this.context;
+    // Without the right time no sensor's time is refused.
+    const best = keeper && { now: () => keeper.now() ?? 0, monotonic: () => clock.monotonic() };
+    this.translator = rule && new Translator(rule, this.births, best ?? clock, options.maxPayloadBytes);
   }
 
   /** What the rule makes of a topic; undefined without a rule. */
@@ -108,16 +131,41 @@ export class Source {
       ? [clientHalf(this.seed, account.seed), messageHalf(plan.seed, message.packetId!, message.payload)]
       : NONE;
     if (known && message.dup && this.recognise(receipt, { done, account, bytes: 0, since }, message, plan)) return;
-    const batch = this.lane.batch();
-    const rejected = batch.rejections.length;
-    const taken = batch.readings.length;
-    this.translator?.translate(message, plan, batch);
     counters.messages++;
-    counters.readings += batch.readings.length - taken;
-    counters.rejected += batch.rejections.length - rejected;
+    const { lane, batch } = this.translated(message, plan);
     if (known) batch.receipts.push(...receipt);
-    this.lane.join(batch, account, bytes, since, done);
+    lane.join(batch, account, bytes, since, done);
     this.context.watch();
+  }
+
+  /** Puts what a message says into a batch: one of the journal's, or of those that wait for their date. */
+  private translated(message: DoorMessage, plan: TopicPlan): { lane: Lane; batch: Batch } {
+    const { keeper, counters } = this.context;
+    const { holding } = this;
+    const known = keeper?.glance() ?? true;
+    const separate: Takings | undefined = holding?.active === true ? { readings: [], rejections: [] } : undefined;
+    let lane = this.lane;
+    let batch = lane.batch();
+    const into = separate ?? batch;
+    const [taken, rejected] = [into.readings.length, into.rejections.length];
+    this.translator?.translate(message, plan, into);
+    counters.readings += into.readings.length - taken;
+    counters.rejected += into.rejections.length - rejected;
+    if (separate !== undefined && holding !== undefined) {
+      if (separate.readings.some(({ clock }) => clock === 'gateway')) {
+        lane = holding.lane;
+        batch = lane.batch();
+        holding.undate(separate.readings);
+      }
+      for (const reading of separate.readings) batch.readings.push(reading);
+      for (const rejection of separate.rejections) batch.rejections.push(rejection);
+      return { lane, batch };
+    }
+    const correction = known && keeper !== undefined ? keeper.correction() : 0;
+    if (correction !== 0)
+      for (let i = taken; i < batch.readings.length; i++)
+        if (batch.readings[i].clock === 'gateway') batch.readings[i].time += Math.round(correction);
+    return { lane, batch };
   }
 
   /** Commits ready-made readings; resolves to the new ones, with positions. */
@@ -149,6 +197,7 @@ export class Source {
 
   async close(): Promise<void> {
     this.detach(this.feed);
+    await this.holding?.close();
     await this.lane.settled();
   }
 
@@ -177,10 +226,11 @@ export class Source {
   private recognise(receipt: Receipt, waiter: Waiter, message: DoorMessage, plan: TopicPlan): boolean {
     const { receipts, counters, watch } = this.context;
     const { done, account, since } = waiter;
-    const pending = this.lane.holding(...receipt);
-    if (pending !== undefined) {
+    for (const lane of this.lanes) {
+      const pending = lane.holding(...receipt);
+      if (pending === undefined) continue;
       counters.duplicates++;
-      this.lane.join(pending, account, 0, since, done);
+      lane.join(pending, account, 0, since, done);
       watch();
       return true;
     }
@@ -209,6 +259,19 @@ export class Source {
       this.guard = undefined;
       throw error;
     }
+  }
+
+  /** Commits readings that have been dated, with the receipts of their messages. */
+  private release(readings: readonly Reading[], receipts: readonly bigint[], cause: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const batch = this.lane.batch();
+      for (const reading of readings) batch.readings.push(reading);
+      for (const receipt of receipts) batch.receipts.push(Number(receipt >> 32n), Number(receipt & 0xffff_ffffn));
+      batch.cause = Math.max(batch.cause, cause);
+      const done: Done = (error) => (error === undefined ? resolve() : reject(error));
+      const bytes = readings.length * READING_BYTES;
+      this.lane.join(batch, this.context.accounts.of(this.id), bytes, this.context.clock.monotonic(), done);
+    });
   }
 
   private commit(readings: Reading[], cause: number): Promise<void> {

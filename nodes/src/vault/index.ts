@@ -12,6 +12,8 @@ export { QUARANTINE_LIMIT, RECEIPT_WINDOW } from './vault.ts';
 export type { Finding } from './disk.ts';
 export type * from './vault.ts';
 export * from './gaps.ts';
+export { Timekeeper, timekeeperOf, type TimekeeperOptions } from './timekeeper.ts';
+export { BOOTS, dated, datings, newestTrusted, type Boot, type Dating } from './dating.ts';
 export { spanText, vaultWarnings } from './vault-warnings.ts';
 export { momentOf } from './query/moment.ts';
 export { FIELDS as QUERY_FIELDS, MAX_HELD_ROWS, type QueryRequest, requestOf } from './query/request.ts';
