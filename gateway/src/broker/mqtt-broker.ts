@@ -10,7 +10,7 @@ import { afterAll } from './after-all.ts';
 import type { BrokerOptions, BrokerStats } from './broker-options.ts';
 import { Complaints } from './complaints.ts';
 import { grantedQos } from './granted.ts';
-import { beforeEachPacket, dontWaitForSubscribers, subscriptionsOf } from './mqtt-aedes.ts';
+import { beforeEachPacket, dontCacheIdentifiers, dontWaitForSubscribers, subscriptionsOf } from './mqtt-aedes.ts';
 import { Inlet } from './mqtt-inlet.ts';
 import { Outlet } from './mqtt-outlet.ts';
 import { RetainedMessages } from './retained.ts';
@@ -64,6 +64,7 @@ export class Broker {
 
   /** Opens the port. Throws a TideError `port-in-use`. */
   async start(): Promise<void> {
+    dontCacheIdentifiers();
     await this.retained.load();
     // aedes warns of a leak at 2 * concurrency listeners; sockets get their own bound in connect().
     const aedes = new Aedes({
