@@ -125,9 +125,10 @@ class OpenFile implements DiskFile {
   read(offset: number, length: number): Uint8Array {
     const bytes = Buffer.allocUnsafe(Math.max(0, Math.min(length, this.size - offset)));
     return attempt(`${this.path} cannot be read at ${offset}`, () => {
+      const fd = this.handle();
       let done = 0;
       while (done < bytes.length) {
-        const got = readSync(this.handle(), bytes, done, bytes.length - done, offset + done);
+        const got = readSync(fd, bytes, done, bytes.length - done, offset + done);
         if (got === 0) break;
         done += got;
       }
@@ -137,9 +138,10 @@ class OpenFile implements DiskFile {
 
   write(offset: number, bytes: Uint8Array): void {
     attempt(`${this.path} cannot be written at ${offset}`, () => {
+      const fd = this.handle();
       let done = 0;
       while (done < bytes.length) {
-        const put = writeSync(this.handle(), bytes, done, bytes.length - done, offset + done);
+        const put = writeSync(fd, bytes, done, bytes.length - done, offset + done);
         if (put === 0) throw new Error(`nothing of ${bytes.length - done} bytes was taken`);
         done += put;
         this.size = Math.max(this.size, offset + done);

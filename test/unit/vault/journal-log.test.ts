@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { TideError } from '../../../nodes/src/node/errors.ts';
+import type { Disk, DiskFile } from '../../../nodes/src/vault/disk.ts';
 import { PAGE, journalRecord, openJournal, recordsOf } from '../../support/journal.ts';
 import { SimulatedDisk } from '../../support/simulated-disk.ts';
 
@@ -96,3 +98,115 @@ describe('JournalLog', () => {
     assert.equal(recordsOf(openJournal(disk).log).size, 4);
   });
 });
+
+describe('JournalLog on a disk that does not do as it should', () => {
+  it('leaves a file whose write failed alone, and takes the number again', () => {
+    for (const call of ['write', 'sync'] as const) {
+      const disk = new SimulatedDisk(5);
+      const { log } = openJournal(disk);
+      log.append(journalRecord(1, 1, [10]));
+      disk.fail(call, 1, 'io');
+      assert.throws(() => log.append(journalRecord(2, 1, [20], 99)), { code: 'io' });
+      assert.equal(log.last, 1);
+      assert.equal(log.read(2), undefined);
+      const [first] = disk.names();
+      const before = disk.contents(first);
+      assert.equal(log.append(journalRecord(2, 1, [30])).number, 2);
+      assert.deepEqual(disk.contents(first), before);
+      assert.deepEqual(recordsOf(openJournal(disk).log).get(2), journalRecord(2, 1, [30]));
+      assert.deepEqual(recordsOf(openJournal(disk.crash()).log).get(2), journalRecord(2, 1, [30]));
+    }
+  });
+
+  it('makes sure of a record that it finds after a failed sync, before anybody relies on it', () => {
+    const disk = new SimulatedDisk(5);
+    const { log } = openJournal(disk);
+    log.append(journalRecord(1, 1, [10]));
+    disk.fail('sync', 1, 'io');
+    assert.throws(() => log.append(journalRecord(2, 1, [20])), { code: 'io' });
+    log.close();
+    assert.equal(openJournal(disk).log.last, 2);
+    assert.equal(openJournal(disk.crash()).log.last, 2);
+  });
+
+  it('writes the newest record to another file when its own cannot be written again', () => {
+    const disk = new SimulatedDisk(5);
+    openJournal(disk).log.append(journalRecord(1, 1, [10]));
+    disk.fail('write', 1, 'io');
+    const { log } = openJournal(disk);
+    assert.equal(log.last, 1);
+    assert.equal(disk.names().length, 2);
+    assert.equal(log.append(journalRecord(2, 1, [20])).number, 2);
+    assert.deepEqual([...openJournal(disk).log.verify()], []);
+    assert.equal(recordsOf(openJournal(disk.crash()).log).size, 2);
+  });
+
+  it('loses one part of a record to a page that cannot be read', () => {
+    const disk = new SimulatedDisk();
+    const { log } = openJournal(disk);
+    log.append(journalRecord(1, 1, [3_000, 5_000, 20]));
+    log.append(journalRecord(2, 1, [20]));
+    log.close();
+    const { log: again } = openJournal(withBadPage(disk, 2), { acknowledged: 2 });
+    assert.deepEqual(
+      again.read(1)?.boxes.map((box) => box?.length),
+      [3_000, undefined, 20],
+    );
+    assert.equal(again.read(2)?.boxes.length, 1);
+    assert.deepEqual(
+      [...again.verify()].map(({ kind, positions }) => [kind, positions]),
+      [['altered', [1, 2]]],
+    );
+  });
+
+  it('refuses what is too large, and goes on', () => {
+    const { log } = openJournal(new SimulatedDisk());
+    const boxes = Array.from({ length: 8_193 }, () => new Uint8Array(0));
+    assert.throws(() => log.append({ ...journalRecord(1, 1, []), boxes }), { code: 'too-large' });
+    assert.throws(() => log.append({ ...journalRecord(1, 1, []), boxes: [new Uint8Array(2 ** 26 + 1)] }), {
+      code: 'too-large',
+    });
+    assert.throws(() => log.append({ ...journalRecord(1, 1, []), boot: new Uint8Array(15) }), { code: 'invalid' });
+    assert.equal(log.append({ ...journalRecord(1, 1, []), boxes: boxes.slice(1) }).number, 1);
+    assert.equal(log.read(1)?.boxes.length, 8_192);
+  });
+
+  it('goes on reading what is there while records are added and released', () => {
+    const { log } = openJournal(new SimulatedDisk(), { fileBytes: 3 * PAGE });
+    for (let number = 1; number <= 20; number++) log.append(journalRecord(number, 1, [100]));
+    const reading = log.verify();
+    assert.equal(reading.next().done, true);
+    const { log: other } = openJournal(new SimulatedDisk(), { fileBytes: 3 * PAGE, acknowledged: 3 });
+    for (let number = 4; number <= 200; number++) other.append(journalRecord(number, 1, [100]));
+    assert.equal(other.read(3), undefined);
+    assert.equal(other.read(4)?.first, 4);
+    other.release(150);
+    assert.equal(other.read(100), undefined);
+    assert.equal(other.find(1), other.oldest);
+  });
+});
+
+/** A disk whose files have one page that cannot be read. */
+function withBadPage(disk: Disk, page: number): Disk {
+  const bad = (file: DiskFile): DiskFile => ({
+    name: file.name,
+    size: file.size,
+    read: (offset, length) => {
+      if (offset < (page + 1) * PAGE && offset + length > page * PAGE) throw new TideError('io', 'a bad block');
+      return file.read(offset, length);
+    },
+    write: (offset, bytes) => file.write(offset, bytes),
+    sync: () => file.sync(),
+    syncLater: () => file.syncLater(),
+    close: () => file.close(),
+  });
+  return {
+    names: () => disk.names(),
+    open: (name) => bad(disk.open(name)),
+    create: (name) => disk.create(name),
+    rename: (from, to) => disk.rename(from, to),
+    remove: (name) => disk.remove(name),
+    sync: () => disk.sync(),
+    below: (name) => disk.below(name),
+  };
+}

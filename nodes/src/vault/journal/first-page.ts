@@ -11,6 +11,8 @@ export interface FirstPage {
   position: number;
   /** Tag of the record before the first, zeros when there was none. */
   previous: Uint8Array;
+  /** Number of the data key that seals all of the file. */
+  keyId: number;
 }
 
 /*
@@ -25,7 +27,7 @@ const FIRST_PAGE = 1;
 const NOTHING = new Uint8Array(0);
 
 /** Writes the page into `page`. */
-export function sealFirstPage(page: Buffer, said: FirstPage, sealer: Sealer, keyId: number): void {
+export function sealFirstPage(page: Buffer, said: FirstPage, sealer: Sealer): void {
   page.fill(0, 0, PAGE);
   page.set(MAGIC, 0);
   page.writeUInt32LE(VERSION, 8);
@@ -33,7 +35,7 @@ export function sealFirstPage(page: Buffer, said: FirstPage, sealer: Sealer, key
   page.writeDoubleLE(said.first, 24);
   page.writeDoubleLE(said.position, 32);
   page.set(said.previous, 40);
-  page.set(sealer.seal('journal', [FIRST_PAGE, page.subarray(0, CLEAR)], NOTHING, keyId), CLEAR);
+  page.set(sealer.seal('journal', [FIRST_PAGE, page.subarray(0, CLEAR)], NOTHING, said.keyId), CLEAR);
 }
 
 /** Undefined when the page is none, or its seal is broken. */
@@ -47,6 +49,7 @@ export function openFirstPage(page: Uint8Array, sealer: Sealer): FirstPage | und
     first: bytes.readDoubleLE(24),
     position: bytes.readDoubleLE(32),
     previous: Uint8Array.from(bytes.subarray(40, 56)),
+    keyId: bytes.readUInt32LE(CLEAR + 1),
   };
 }
 

@@ -94,6 +94,11 @@ export class JournalLog {
     return { held, allocated };
   }
 
+  /** Lowest number of a data key under which records lie that are still held. */
+  get oldestKey(): number {
+    return Math.min(this.keyId(), ...this.files.map(({ said }) => said.keyId));
+  }
+
   /** Why the last attempt to make room ahead failed. */
   get problem(): TideError | undefined {
     return this.room.problem;
@@ -182,7 +187,8 @@ export class JournalLog {
     const keyId = this.keyId();
     let file = this.current;
     let lead = 0;
-    if (file === undefined || (file.end + pages) * PAGE > file.file.size) {
+    // One key for all of a file: once the file is not needed any more, neither is its key.
+    if (file === undefined || file.said.keyId !== keyId || (file.end + pages) * PAGE > file.file.size) {
       this.current = undefined;
       const { sequence, file: fresh } = this.room.get((pages + 1) * PAGE);
       file = new JournalFile(this.handles.adopt(fresh), {
@@ -190,13 +196,14 @@ export class JournalLog {
         first: number,
         position: record.first,
         previous: this.tag,
+        keyId,
       });
       file.begin();
       this.files.push(file);
       lead = 1;
     }
     const bytes = Buffer.allocUnsafe((lead + pages) * PAGE);
-    if (lead > 0) sealFirstPage(bytes, file.said, this.sealer, keyId);
+    if (lead > 0) sealFirstPage(bytes, file.said, this.sealer);
     const place = { number, sequence: file.said.sequence, page: file.end, previous: this.tag };
     const tag = sealRecord(bytes.subarray(lead * PAGE), record, place, this.sealer, keyId);
     // Until the sync has succeeded nothing is known of this file: another one takes what comes next.

@@ -56,6 +56,7 @@ const VERSION = 1;
 const FIXED = 120;
 const SEAL = 45;
 const TAG = 16;
+const BOOT = 16;
 const TAIL = 12;
 const RECORD_HEAD = 2;
 const BOX = 3;
@@ -64,6 +65,7 @@ const NOTHING = new Uint8Array(0);
 const BOX_OVERHEAD = 45;
 
 export const TAG_BYTES = TAG;
+export const SEAL_BYTES = SEAL;
 export const MAX_BOXES = 8_192;
 export const MAX_BOX_BYTES = 64 * 1024 * 1024;
 export const MAX_RECORD_BYTES = 256 * 1024 * 1024;
@@ -75,9 +77,11 @@ export interface RecordPlace {
   previous: Uint8Array;
 }
 
-/** Pages that a record takes. Throws TideError `too-large`. */
+/** Pages that a record takes. Throws TideError `too-large`, `invalid`. */
 export function pagesOf(record: NewRecord): number {
-  const { boxes } = record;
+  const { boxes, boot } = record;
+  if (boot.length !== BOOT)
+    throw new TideError('invalid', `the boot id of a journal record has ${boot.length} bytes; it has to have ${BOOT}`);
   if (boxes.length > MAX_BOXES)
     throw new TideError('too-large', `a journal record of ${boxes.length} boxes; at most ${MAX_BOXES} are allowed`);
   const head = FIXED + 4 * boxes.length + SEAL;

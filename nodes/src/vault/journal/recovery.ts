@@ -117,7 +117,7 @@ export class Recovery {
     try {
       if (file.inferred) {
         const page = Buffer.alloc(PAGE);
-        sealFirstPage(page, file.said, this.sealer, this.keyId());
+        sealFirstPage(page, { ...file.said, keyId: file.said.keyId || this.keyId() }, this.sealer);
         file.file.write(0, page);
       }
       if (!isDurable) {

@@ -4,8 +4,8 @@ import type { Handles } from './handles.ts';
 import { openFirstPage, type FirstPage } from './first-page.ts';
 import { JournalFile } from './journal-file.ts';
 import { PAGE, Pages, isBlank, readOrZeros } from './pages.ts';
-import { TAG_BYTES } from './record.ts';
-import { scan } from './scan.ts';
+import { SEAL_BYTES, TAG_BYTES } from './record.ts';
+import { scan, type Sighting } from './scan.ts';
 
 /** A file that lies ready for new records: preallocated, without a record of its present life. */
 export interface Spare {
@@ -122,9 +122,16 @@ function withoutFirstPage({ file, named }: Seen, sealer: Sealer): JournalFile | 
   const found = scan(new Pages(file), named, sealer);
   if (found.records.length === 0) return undefined;
   const { number, first, previous } = found.records[0].head;
-  const present = new JournalFile(file, { sequence: named, first: number, position: first, previous });
+  const keyId = keyOf(file, found.records[0]);
+  const present = new JournalFile(file, { sequence: named, first: number, position: first, previous, keyId });
   present.inferred = true;
   return present;
+}
+
+/** The data key that the seal at the end of a record's head names; 0 when only the copy of the head is whole. */
+function keyOf(file: DiskFile, { head, at, fromCopy }: Sighting): number {
+  if (fromCopy) return 0;
+  return Buffer.from(file.read(at * PAGE + head.length - SEAL_BYTES + 1, 4)).readUInt32LE(0);
 }
 
 /** The first page is written together with the first record: in the newest file that write may have been cut short. */
