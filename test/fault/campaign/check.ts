@@ -9,13 +9,12 @@ import { contentOf, hex, type WriterContent } from './writer-state.ts';
 /**
  * Holds a vault against the ledger: every acknowledged reading exactly once, in order, at the position that was given
  * for it; every acknowledged commit whole; a step of which nobody knew is there whole or not at all, and the ledger
- * learns which; nothing else is there; nothing is reported damaged. Throws an AssertionError. `copied`: the files were
- * copied, and the vault may say so.
+ * learns which; nothing else is there; nothing is reported damaged. Throws an AssertionError.
  */
-export async function check(vault: Vault, ledger: Ledger, copied = false): Promise<void> {
+export async function check(vault: Vault, ledger: Ledger): Promise<void> {
   const stats = await vault.stats();
   // A vault that was cut off while it was made has promised nothing to anybody, and may say so.
-  const problems = copied || ledger.count('opened') === 0 ? [] : stats.problems;
+  const problems = ledger.count('opened') === 0 ? [] : stats.problems;
   assert.deepEqual({ damaged: stats.damaged, problems }, { damaged: 0, problems: [] });
   const readings = await journalOf(vault, undefined, 8_192);
   for (const [i, { position }] of readings.entries())

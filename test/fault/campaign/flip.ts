@@ -28,9 +28,7 @@ export const flip: Kind = {
       else await workload.kill();
       site.takeMarks();
       site.ledger.cut();
-      // Which of the last steps are there is asked of a copy, so that what a kill left is what is flipped.
-      await site.with((vault) => check(vault, site.ledger, true), site.copy('asked'));
-      site.layout.keep();
+      await site.ask((vault) => check(vault, site.ledger));
       const whole = filesBelow(site.directory);
       const files = whole.filter(({ bytes }) => bytes !== undefined && bytes.length > 0);
       for (let round = 0; round < group.rounds; round++) {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ERRNO, OPERATION } from '../../support/shim.ts';
@@ -57,12 +57,13 @@ async function shimRound(site: Site, group: Group, random: Random, budget: boole
   shim.succeed();
   shim.set('budget', 0);
   await recover(site, workload, early);
+  if (site.ledger.count('not-opened') > 0) group.count('did not open without room');
 }
 
 async function tmpfsRound(site: Site, group: Group, random: Random): Promise<void> {
   const disk = path.join(site.home, 'vault');
   mkdirSync(disk, { mode: 0o700 });
-  if (!mount(disk, random.between(2_500, 6_000) * 1024)) {
+  if (!mount(disk, 48 * 2 ** 20)) {
     group.count('NO TMPFS: not allowed to mount one');
     return shimRound(site, group, random, true);
   }
@@ -70,9 +71,12 @@ async function tmpfsRound(site: Site, group: Group, random: Random): Promise<voi
   try {
     const ballast = path.join(disk, 'ballast');
     await settle(site, 3);
-    writeFileSync(ballast, Buffer.alloc(1_500_000));
     const workload = site.workload();
     await workload.go();
+    await opened(site, workload);
+    const { bavail, bsize } = statfsSync(disk);
+    // Not all of what is free: it is eaten up by the vault itself.
+    writeFileSync(ballast, Buffer.alloc(Math.max(0, bavail * bsize - random.below(600_000))));
     await starve(site, workload, () => false, 12_000);
     rmSync(ballast);
     await recover(site, workload, false);

@@ -71,14 +71,19 @@ export async function record(
   return { root: site.directory, entries: readLog(site.log), before, inode, ledger, seed };
 }
 
-/** Where it is worth cutting: half of the cuts anywhere, half of them where something else than a write happens. */
+/** Where it is worth cutting: some while the vault opens, half of the others where something else than a write happens. */
 function places(entries: readonly LogEntry[], count: number, random: Random): number[] {
   const turns = entries.flatMap(({ entry }, i) => (entry === ENTRY.write || entry === ENTRY.mark ? [] : [i]));
-  return Array.from({ length: count }, () =>
-    turns.length > 0 && random.chance(0.5)
-      ? Math.min(entries.length, random.pick(turns) + random.below(3))
-      : random.below(entries.length + 1),
-  ).sort((a, b) => a - b);
+  const opened = Math.max(
+    0,
+    entries.findIndex(({ entry }) => entry === ENTRY.mark),
+  );
+  const later = turns.filter((i) => i > opened);
+  return Array.from({ length: count }, () => {
+    if (random.chance(0.2)) return random.below(opened + 1);
+    if (later.length === 0 || random.chance(0.5)) return random.between(opened, entries.length);
+    return Math.min(entries.length, random.pick(later) + random.below(3));
+  }).sort((a, b) => a - b);
 }
 
 interface How {
@@ -141,10 +146,8 @@ async function goOnAfterCut(site: Site, recording: Recording, random: Random, ga
   }
   const cut = random.word();
   site.layout.put(disk.cut(new Random(`${cut}`), garbage));
-  const copy = site.copy('recovered');
   ledger.cut();
-  // A copy is opened to learn what of the last steps is there, so that the vault itself is recovered under record.
-  await site.with((vault) => check(vault, ledger, true), copy);
+  // What of the last steps is there has to be known; then the vault is recovered once more, under record.
+  await site.ask((vault) => check(vault, ledger));
   site.ledger.become(ledger);
-  rmSync(copy, { recursive: true });
 }

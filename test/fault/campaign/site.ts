@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { accessSync, constants, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { openVault, type Vault } from '@tidegate/nodes/vault';
 import { Shim, type ShimOptions } from '../../support/shim.ts';
-import { Layout } from './layout.ts';
+import { Layout, filesBelow } from './layout.ts';
 import { Ledger } from './ledger.ts';
 import { Workload } from './workload.ts';
 import { WITHOUT_END } from './task.ts';
@@ -83,13 +83,13 @@ export class Site {
     return bytes.toString('utf8', 0, whole);
   }
 
-  open(directory = this.directory): Promise<Vault> {
-    return openVault({ directory, key: { file: this.key } });
+  open(): Promise<Vault> {
+    return openVault({ directory: this.directory, key: { file: this.key } });
   }
 
   /** Runs something with the vault open and closes it. */
-  async with<T>(use: (vault: Vault) => Promise<T>, directory = this.directory): Promise<T> {
-    const vault = await this.open(directory);
+  async with<T>(use: (vault: Vault) => Promise<T>): Promise<T> {
+    const vault = await this.open();
     try {
       return await use(vault);
     } finally {
@@ -97,13 +97,16 @@ export class Site {
     }
   }
 
-  /** A copy of the vault's files in another folder. */
-  copy(name: string): string {
-    const target = path.join(this.home, name);
-    rmSync(target, { recursive: true, force: true });
-    mkdirSync(target, { recursive: true, mode: 0o700 });
-    cpSync(this.directory, target, { recursive: true, preserveTimestamps: true });
-    return target;
+  /** The same, and the files lie there afterwards as if it had not been opened. */
+  async ask<T>(use: (vault: Vault) => Promise<T>): Promise<T> {
+    const { layout } = this;
+    layout.keep();
+    const files = filesBelow(this.directory);
+    try {
+      return await this.with(use);
+    } finally {
+      layout.put(files);
+    }
   }
 
   remove(): void {

@@ -21,7 +21,7 @@ async function work(site: Site, steps: number): Promise<void> {
   await workload.end();
   site.takeMarks();
   site.ledger.cut();
-  await site.with((vault) => check(vault, site.ledger, true), site.copy('asked'));
+  await site.ask((vault) => check(vault, site.ledger));
 }
 
 async function act(site: Site, steps: number, killAt: number): Promise<Workload> {
@@ -49,7 +49,7 @@ const SCENARIOS: readonly Scenario[] = [
       await workload.kill();
       site.takeMarks();
       site.ledger.cut();
-      await site.with((vault) => check(vault, site.ledger, true), site.copy('asked'));
+      await site.ask((vault) => check(vault, site.ledger));
     },
     act: (site, killAt) => act(site, 0, killAt),
   },
