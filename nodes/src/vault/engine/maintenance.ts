@@ -147,6 +147,8 @@ export class Maintenance {
     this.dropBlockFiles();
     this.release();
     this.afterFold();
+    // What came after a fold may have put what follows under another key, and the file before it can go.
+    this.release();
   }
 
   private *segment(): Generator<number, SegmentEntry> {
@@ -252,5 +254,6 @@ export class Maintenance {
     const wanted = log.find(floor) ?? log.last + 1;
     const crowded = log.bytes.held > REPLAY_BYTES;
     log.release(crowded ? needed : Math.min(needed, wanted));
+    this.parts.keys.dropJournalKeys(log.oldestKey);
   }
 }

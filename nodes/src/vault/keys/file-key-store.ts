@@ -123,7 +123,7 @@ export class KeyStore {
     return journal;
   }
 
-  /** Destroys the journal keys with numbers below this one, but never the current one. */
+  /** Destroys the journal keys with numbers below this one, but never the current one: call with the oldest that is needed. */
   dropJournalKeys(below: number): void {
     const { book } = this;
     const dataKeys = book.without((id) => useOf(id) === 'journal' && id < below && id !== book.header.journal);
@@ -172,8 +172,9 @@ export class KeyStore {
   }
 
   /**
-   * Destroys the keys. Call when nothing that is needed lies under them and the catalogue holds no copy of the header;
-   * afterwards write the new copy. Without an effect when no shred is under way.
+   * Destroys the months' keys. Call when nothing that is needed lies under them and the catalogue holds no copy of the
+   * header; afterwards write the new copy. Journal keys go with `dropJournalKeys`, once the journal has let go of what lies
+   * under them. Without an effect when no shred is under way.
    */
   finishShred(plan: ShredPlan, secret: string): void {
     finishShred(this.book, plan, secret);

@@ -35,8 +35,9 @@ export class KeyRing implements RecordKeys {
 
   gone(id: number): string | undefined {
     const at = this.destroyed.get(id);
-    if (at !== undefined) return `of ${monthText(monthOfKey(id))} was destroyed on ${new Date(at).toISOString()}`;
-    return useOf(id) === 'journal' && id < this.journalId && !this.records.has(id) ? 'was retired' : undefined;
+    return at === undefined
+      ? undefined
+      : `of ${monthText(monthOfKey(id))} was destroyed on ${new Date(at).toISOString()}`;
   }
 
   /** Keyed hash of a name under which a row is found: HMAC-SHA256, first 16 bytes. Parts are length-prefixed. */

@@ -1,7 +1,7 @@
 import { TideError } from '../../node/errors.ts';
 import type { KeyBook } from './key-book.ts';
 import { MAX_SHREDDED } from './key-header.ts';
-import { beginOfMonth, monthFrom, monthOfKey, monthOfTime, monthText, useOf } from './key-numbers.ts';
+import { beginOfMonth, monthFrom, monthOfKey, monthOfTime, monthText } from './key-numbers.ts';
 
 /** What a shred takes with it; the engine does its part between the beginning and the end. */
 export interface ShredPlan {
@@ -11,7 +11,7 @@ export interface ShredPlan {
   beforeTime: number;
   /** Months that have a key now. */
   months: string[];
-  /** Journal keys with numbers below this one are dropped: nothing that is still needed may be sealed under them. */
+  /** What was journalled before lies under keys with numbers below this one; they go with `dropJournalKeys`. */
   journalBelow: number;
 }
 
@@ -46,7 +46,10 @@ export function pendingShred(book: KeyBook): ShredPlan | undefined {
   };
 }
 
-/** In one writing: the months' and the older journal keys are gone, root key and salt are new. */
+/**
+ * In one writing: the months' keys are gone, root key and salt are new. Older journal keys stay until nothing that is
+ * needed lies under them.
+ */
 export function finishShred(book: KeyBook, plan: ShredPlan, secret: string): void {
   const { shredding } = book.header;
   if (shredding === undefined) return;
@@ -56,6 +59,6 @@ export function finishShred(book: KeyBook, plan: ShredPlan, secret: string): voi
   const at = book.clock.now();
   const gone = new Set(book.monthsBefore(shredding.before));
   const shredded = [...book.shredded, ...[...gone].map((id): [number, number] => [id, at])];
-  const dataKeys = book.without((id) => gone.has(id) || (useOf(id) === 'journal' && id < shredding.journal));
+  const dataKeys = book.without((id) => gone.has(id));
   book.replaceRoot(secret, { shredding: undefined, shredded: new Map(shredded.slice(-MAX_SHREDDED)) }, dataKeys);
 }
