@@ -5,15 +5,24 @@ import type { NewRecord } from '../../nodes/src/vault/journal/record.ts';
 import { Sealer } from '../../nodes/src/vault/keys/sealed.ts';
 import type { Disk } from '../../nodes/src/vault/disk.ts';
 
-const key = new Uint8Array(randomBytes(32));
-export const journalSealer = new Sealer(
-  { current: 1, recordKey: (id) => (id === 1 ? key : undefined) },
-  randomBytes(16),
-);
+/** Data keys 1 and 2. */
+const keys = [new Uint8Array(randomBytes(32)), new Uint8Array(randomBytes(32))];
+const storeId = randomBytes(16);
+
+/** Seals and opens with these data keys. */
+export function sealerWith(...ids: number[]): Sealer {
+  return new Sealer({ current: ids[0], recordKey: (id) => (ids.includes(id) ? keys[id - 1] : undefined) }, storeId);
+}
+
+export const journalSealer = sealerWith(1, 2);
 export const PAGE = 4_096;
 
-export function openJournal(disk: Disk, options: JournalOptions = {}): { log: JournalLog; findings: Finding[] } {
-  return JournalLog.open(disk, journalSealer, () => 1, { fileBytes: 16 * PAGE, ...options });
+export function openJournal(
+  disk: Disk,
+  options: JournalOptions = {},
+  keyId = 1,
+): { log: JournalLog; findings: Finding[] } {
+  return JournalLog.open(disk, journalSealer, () => keyId, { fileBytes: 16 * PAGE, ...options });
 }
 
 /** A record whose boxes are of these lengths; `stamp` tells it from others. */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { TideError } from '../../../nodes/src/node/errors.ts';
 import type { Disk, DiskFile } from '../../../nodes/src/vault/disk.ts';
-import { PAGE, journalRecord, openJournal, recordsOf } from '../../support/journal.ts';
+import { JournalLog } from '../../../nodes/src/vault/journal/journal-log.ts';
+import { PAGE, journalRecord, openJournal, recordsOf, sealerWith } from '../../support/journal.ts';
 import { SimulatedDisk } from '../../support/simulated-disk.ts';
 
 describe('JournalLog', () => {
@@ -73,6 +74,29 @@ describe('JournalLog', () => {
     assert.deepEqual(again.findings, []);
     assert.deepEqual([...again.log.verify()], []);
     assert.equal(again.log.last, 100);
+  });
+
+  it('begins a file with each data key, and says which is the oldest that is still needed', () => {
+    const disk = new SimulatedDisk();
+    const { log } = openJournal(disk);
+    log.append(journalRecord(1, 1, [10]));
+    assert.equal(log.oldestKey, 1);
+    log.close();
+    const { log: again } = openJournal(disk, {}, 2);
+    again.append(journalRecord(2, 1, [10]));
+    again.append(journalRecord(3, 1, [10]));
+    assert.equal(disk.names().length, 2);
+    assert.equal(again.oldestKey, 1);
+    again.release(2);
+    assert.equal(again.oldestKey, 2);
+    again.close();
+    // The first key is gone, and the file that it sealed is room for new records.
+    const { log: third, findings } = JournalLog.open(disk, sealerWith(2), () => 2, { fileBytes: 16 * PAGE });
+    assert.deepEqual(findings, []);
+    assert.deepEqual([...recordsOf(third).keys()], [2, 3]);
+    for (let number = 4; number <= 20; number++) third.append(journalRecord(number, 1, [10]));
+    assert.equal(disk.names().length, 2);
+    assert.deepEqual([...third.verify()], []);
   });
 
   it('makes room ahead in steps, and says when it cannot', () => {
