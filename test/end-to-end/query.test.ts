@@ -67,17 +67,17 @@ describe('tidegate query', function () {
         assert.deepEqual([code, errors], [0, '']);
         const lines = out.split('\r\n');
         assert.equal(lines.pop(), '');
-        assert.equal(lines.shift(), 'series,time,value,unit,quality,clock,anomaly,stale,position');
+        assert.equal(lines.shift(), 'series,time,value,unit,quality,clock,anomaly,stale');
         assert.equal(lines.length, 2 * COUNT);
-        assert.equal(lines[0], 'line1/pump/pressure,2026-05-01T06:00:00.000Z,0,bar,good,device,,,2');
-        assert.equal(lines[COUNT + 1], 'line1/pump/temperature,2026-05-01T06:00:01.000Z,0.1,,good,device,,,4');
+        assert.equal(lines[0], 'line1/pump/pressure,2026-05-01T06:00:00.000Z,0,bar,good,device,,');
+        assert.equal(lines[COUNT + 1], 'line1/pump/temperature,2026-05-01T06:00:01.000Z,0.1,,good,device,,');
       });
 
       it('quotes texts, and defuses those that a spreadsheet would run', async () => {
         const { out } = await ask(`--series line2/label --limit 2`);
         assert.deepEqual(out.split('\r\n').slice(1, 3), [
-          `line2/label,2026-05-01T06:00:00.000Z,'=1+1,,good,device,,,3`,
-          `line2/label,2026-05-01T06:00:01.000Z,"a ""b"", c",,good,device,,,6`,
+          `line2/label,2026-05-01T06:00:00.000Z,'=1+1,,good,device,,`,
+          `line2/label,2026-05-01T06:00:01.000Z,"a ""b"", c",,good,device,,`,
         ]);
       });
 

@@ -28,7 +28,7 @@ import { CREDENTIALS } from './derived-secret.ts';
 import { readFlow, USER_DIR } from './file-flow.ts';
 import { processUse } from './process-use.ts';
 import { Rate } from './rate.ts';
-import { checksOf } from './vault-checks.ts';
+import { rebuildVault } from './vault-rebuild.ts';
 import { queryVault } from './vault-query.ts';
 import { vaultStatus } from './vault-status.ts';
 
@@ -149,11 +149,11 @@ export class Gateway implements Controlled {
   }
 
   verify(): AsyncIterable<Finding> {
-    return checksOf(this.openVault).verify();
+    return this.openVault.verify();
   }
 
   rebuild(): Promise<object> {
-    return checksOf(this.openVault).rebuild();
+    return rebuildVault(this.openVault);
   }
 
   keys(): VaultKeys {

@@ -14,7 +14,6 @@ const READING_COLUMNS: Record<string, (reading: Reading) => string> = {
   clock: ({ clock }) => clock,
   anomaly: ({ anomaly }) => String(anomaly ?? ''),
   stale: ({ stale }) => (stale === true ? 'true' : ''),
-  position: ({ position }) => String(position ?? ''),
 };
 
 const number = (value: number | null): string => (value === null ? '' : String(value));

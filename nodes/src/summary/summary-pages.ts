@@ -163,6 +163,8 @@ function addTo(windows: Map<number, WindowAccumulator>, start: number, reading: 
   if (reading.stale === true) return;
   let window = windows.get(start);
   if (window === undefined) windows.set(start, (window = new WindowAccumulator()));
+  // They come in the order of their positions: of equal times, the first and the last are those that came so.
+  reading.position ??= window.count + 1;
   try {
     window.add(reading);
   } catch (error) {

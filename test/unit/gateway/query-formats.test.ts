@@ -35,12 +35,12 @@ describe('rows as text', () => {
     ])
       assert.equal(text(value), cell, JSON.stringify(value));
     assert.equal(
-      readingsCsv.line({ ...reading, value: -5, anomaly: 0.75, stale: true, position: 9, unit: '=m' }),
-      "a,1970-01-01T00:00:00.000Z,-5,'=m,good,device,0.75,true,9\r\n",
+      readingsCsv.line({ ...reading, value: -5, anomaly: 0.75, stale: true, unit: '=m' }),
+      "a,1970-01-01T00:00:00.000Z,-5,'=m,good,device,0.75,true\r\n",
     );
     assert.equal(
       readingsCsv.line({ ...reading, time: 9e15, value: false }),
-      'a,9000000000000000,false,,good,device,,,\r\n',
+      'a,9000000000000000,false,,good,device,,\r\n',
     );
   });
 

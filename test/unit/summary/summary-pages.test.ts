@@ -161,6 +161,12 @@ describe('summaries of what lies in the vault', () => {
     assert.deepEqual(short.asked, [{ series: ['a', 'b'], from: 0, to: 9_000_000 }]);
   });
 
+  it('take of equal times the ones that came first and last, also where readings have no position', async () => {
+    const one = { series: 'a', time: 5, quality: 'good', clock: 'device' } as const;
+    const [row] = await rowsOf(new Store([7, 9, 1, 8].map((value) => ({ ...one, value }))), 60);
+    assert.deepEqual([row.first, row.last], [7, 8]);
+  });
+
   it('count as bad a number that no summary can hold', async () => {
     const one = { series: 'a', time: 0, value: 1e300, quality: 'good', clock: 'device', position: 1 } as const;
     const [row] = await rowsOf(new Store([one, { ...one, value: 2, position: 2 }]), 60);
