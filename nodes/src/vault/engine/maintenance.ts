@@ -6,7 +6,7 @@ import type { BlockFileWriter } from './block-files.ts';
 import type { Parts } from './sqlite-open.ts';
 
 /** How long the catalogue's transaction stays open: what a crash makes the next start apply again. */
-const FLUSH_MS = 60_000;
+const FLUSH_MS = 15 * 60_000;
 /** Journal that may lie unfolded, bytes. */
 const JOURNAL_BYTES = 48 * 1024 * 1024;
 /** Journal that is kept for consumers that are behind, bytes; beyond it they are left behind. */

@@ -108,6 +108,7 @@ export class Parts {
     try {
       const { log, findings } = JournalLog.open(disk.below('journal'), sealer, () => keys.ring.journal, {
         acknowledged: this.catalogue.applied,
+        spare: SPARE_FILES,
         onFinding: (finding) => this.note(finding),
       });
       open.push(log);
@@ -298,6 +299,9 @@ function headerCopy(directory: string): string | undefined {
     db?.close();
   }
 }
+
+/** Journal files that are kept for new records: as many as fill up between two folds, so that none is made anew. */
+const SPARE_FILES = 12;
 
 const CONTENTS = ['vault.keys', DATABASE_FILE, `${DATABASE_FILE}-wal`, `${DATABASE_FILE}-shm`, 'catalogue.sum'];
 const FOLDERS = ['journal', 'segments', 'blocks', 'state'];

@@ -1,0 +1,181 @@
+/**
+ * Bytes written to the block device for each reading at 1,000 readings a second, everything included: journal, folding,
+ * catalogue, snapshots, the file system's own. Counted by the kernel on a device of our own (needs root). Readings carry
+ * the receipts of QoS 1 publishes, two consumers save their states about hourly, and a block of summaries is
+ * sealed and acknowledged every minute, as in the shipped flow. Beside it plain SQLite with one transaction a second.
+ *
+ * Two hours of readings are handed over second by second without waiting for the clock: a commit a second is
+ * what a commit delay of a second gives. The table of latency against wear does the same with other delays.
+ */
+import path from 'node:path';
+import Database from 'better-sqlite3';
+import { openVault, type Vault } from '@tidegate/nodes/vault';
+import type { Reading } from '@tidegate/nodes/reading';
+import { BlockDevice } from './support/block-device.ts';
+import type { Report } from './support/report.ts';
+import { BenchFolder, Sensors } from './support/vaults.ts';
+
+const SERIES = 1_000;
+const HOUR = 3_600;
+/** Commits a second; 1 is a PUBACK within a second. */
+const RATES = [10, 4, 1, 0.2] as const;
+const SQLITE_SECONDS = 1_200;
+const STATE_BYTES = 600;
+const BLOCK_BYTES = 12_000;
+const DEVICE_BYTES = 2 ** 30;
+
+export async function run(progress: (text: string) => void): Promise<Report> {
+  const figures: Record<string, number> = {};
+  progress('plain SQLite, a transaction a second');
+  const plain = await onDevice(async ({ mount, written }) => {
+    const rows = sqlite(mount, SQLITE_SECONDS);
+    return written() / rows;
+  });
+  for (const rate of RATES) {
+    progress(`vault, ${rate} commits a second`);
+    const name = rate === 1 ? 'bytes_per_reading' : `bytes_per_reading_delay_${1000 / rate}_ms`;
+    const found = await onDevice((device) => wear(device, rate));
+    figures[name] = found.device;
+    if (rate === 1)
+      for (const [what, bytes] of Object.entries(found.parts)) figures[`${what}_bytes_per_reading`] = bytes;
+  }
+  figures['sqlite_bytes_per_row'] = plain;
+  figures['ratio_sqlite'] = figures['sqlite_bytes_per_row'] / figures['bytes_per_reading'];
+  return {
+    figures,
+    goals: { bytes_per_reading: { max: 16 } },
+    notes: [
+      `${SERIES} readings a second, noise sd 0.2, a receipt for each; the second hour of two, folds and checkpoints included: in the first the journal's files are laid out once`,
+      'sectors written to a loop device with ext4 as the kernel counts them (/sys/block/*/stat)',
+    ],
+  };
+}
+
+interface Measured {
+  device: number;
+  /** What the vault handed to the disk, by what it was for. */
+  parts: { journal: number; segments: number; catalogue: number };
+}
+
+interface Device {
+  mount: string;
+  written(): number;
+}
+
+async function onDevice<T>(measure: (device: Device) => Promise<T>): Promise<T> {
+  const device = BlockDevice.make(DEVICE_BYTES);
+  const before = device.written();
+  try {
+    return await measure({ mount: device.mount, written: () => device.written() - before });
+  } finally {
+    device.remove();
+  }
+}
+
+async function wear({ mount, written }: Device, commitsPerSecond: number): Promise<Measured> {
+  const folder = new BenchFolder(mount);
+  const vault = await openVault(folder.options);
+  const sensors = new Sensors(SERIES, 0.2);
+  await vault.commit([
+    { kind: 'consumer', consumer: 'detect/bench', replayFrom: 1 },
+    { kind: 'consumer', consumer: 'summary/60', replayFrom: 1 },
+  ]);
+  await feed(vault, sensors, commitsPerSecond, 0, HOUR);
+  await vault.fold();
+  const [before, first] = [written(), await vault.stats()];
+  await feed(vault, sensors, commitsPerSecond, HOUR, 2 * HOUR);
+  await vault.fold();
+  const last = await vault.stats();
+  const device = written() - before;
+  await vault.close();
+  const readings = (last.readingsWritten ?? 0) - (first.readingsWritten ?? 0);
+  const part = (name: keyof Measured['parts']): number =>
+    ((last.bytesWritten?.[name] ?? 0) - (first.bytesWritten?.[name] ?? 0)) / readings;
+  return {
+    device: device / readings,
+    parts: { journal: part('journal'), segments: part('segments'), catalogue: part('catalogue') },
+  };
+}
+
+async function feed(vault: Vault, sensors: Sensors, rate: number, from: number, to: number): Promise<void> {
+  let pending: Reading[] = [];
+  for (let second = from; second < to; second++) {
+    pending = pending.concat(sensors.next());
+    const saved = save(vault, second);
+    if (rate >= 1) {
+      const step = Math.ceil(pending.length / rate);
+      for (let at = 0; at < pending.length; at += step)
+        await append(vault, pending.slice(at, at + step), second * SERIES + at);
+      pending = [];
+    } else if ((second + 1) % Math.round(1 / rate) === 0) {
+      await append(vault, pending, second * SERIES);
+      pending = [];
+    }
+    await saved;
+    if (second % 60 === 59) await summaries(vault, second);
+  }
+}
+
+async function append(vault: Vault, readings: Reading[], taken: number): Promise<void> {
+  // A hundred clients that count their packet identifiers up, and 16 bits of content.
+  const receipts = readings.map(
+    (_, i) =>
+      (((BigInt((i % 100) + 1) * 0x9e3779b1n) % 2n ** 32n) << 32n) |
+      (BigInt(Math.floor((taken + i) / 100) & 0xffff) << 16n) |
+      BigInt(Math.imul(taken + i, 0x85eb) & 0xffff),
+  );
+  await vault.journal.append({ source: 'bench', readings, receipts });
+}
+
+/** Every series once an hour, for a detector and for summaries, spread over the hour. */
+async function save(vault: Vault, second: number): Promise<void> {
+  if (second % 10 !== 0) return;
+  const { head } = vault.journal;
+  const due = Array.from({ length: 3 }, (_, i) => 1 + ((Math.floor(second / 10) * 3 + i) % SERIES));
+  await vault.commit([
+    ...due.flatMap((series) =>
+      ['detect/bench', 'summary/60'].map((consumer) => ({
+        kind: 'checkpoint' as const,
+        consumer,
+        series,
+        position: head - 1,
+        state: randomState(second + series),
+      })),
+    ),
+    { kind: 'consumer', consumer: 'detect/bench', replayFrom: Math.max(1, head - 3_600 * SERIES) },
+    { kind: 'consumer', consumer: 'summary/60', replayFrom: Math.max(1, head - 3_600 * SERIES) },
+  ]);
+}
+
+async function summaries(vault: Vault, second: number): Promise<void> {
+  const stream = 'operations/60';
+  const [{ number }] = await vault.commit([{ kind: 'block', stream, body: randomState(second, BLOCK_BYTES) }]);
+  await vault.commit([{ kind: 'blocks-acknowledged', stream, ranges: [[1, number]] }]);
+}
+
+function randomState(seed: number, length = STATE_BYTES): Uint8Array {
+  const bytes = new Uint8Array(length);
+  let state = seed + 1;
+  for (let i = 0; i < length; i++) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    bytes[i] = state >>> 24;
+  }
+  return bytes;
+}
+
+/** Rows of (series, time, value) without an index, one transaction a second, synced. */
+function sqlite(mount: string, seconds: number): number {
+  const db = new Database(path.join(mount, 'rows.db'));
+  db.pragma('journal_mode = WAL');
+  db.pragma('synchronous = FULL');
+  db.exec('CREATE TABLE readings (series INTEGER, time INTEGER, value REAL)');
+  const insert = db.prepare('INSERT INTO readings VALUES (?, ?, ?)');
+  const sensors = new Sensors(SERIES, 0.2);
+  for (let second = 0; second < seconds; second++) {
+    db.transaction(() => {
+      for (const [i, { time, value }] of sensors.next().entries()) insert.run(i, time, value);
+    })();
+  }
+  db.close();
+  return SERIES * seconds;
+}
