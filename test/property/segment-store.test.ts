@@ -72,6 +72,53 @@ describe('the store of readings', () => {
     );
   });
 
+  it('finds just what was there at a cut, whatever is added and folded afterwards', async function () {
+    this.timeout(60_000);
+    const batch = readings({ minLength: 1, maxLength: 30 });
+    const move = fc.constantFrom('add', 'begin', 'step', 'fold', 'abandon', 'query');
+    const moves = fc.array(move, { maxLength: 12 });
+    await fc.assert(
+      fc.asyncProperty(batch, moves, moves, fc.integer({ min: 1, max: 20 }), async (some, before, after, most) => {
+        const names = new Names();
+        const { store } = ReadingStore.open(new SimulatedDisk(), segmentSeals(), []);
+        const all: Reading[] = [];
+        const run = async (one: string): Promise<void> => {
+          if (one === 'add') {
+            for (const chunk of names.encode(some)) store.add(chunk.bytes, all.length + 1);
+            all.push(...names.decoded(some));
+          } else if (one === 'abandon') store.abandonFold();
+          else if (one === 'step') store.foldStep(0);
+          else {
+            if (!store.folding && store.open.readings > 0) store.startFold(1, all.length + 1);
+            if (one === 'fold' && store.folding) await folded(store);
+          }
+        };
+        for (const one of before) await run(one === 'query' ? 'add' : one);
+        store.freeze();
+        const there = [...all];
+        const numbers = names.names.map((_, number) => number);
+        const got: Reading[] = [];
+        let cursor: QueryCursor | undefined;
+        const page = (): boolean => {
+          const { parts, next } = store.query(numbers, -Infinity, Infinity, cursor, most, there.length + 1);
+          for (const part of parts) got.push(...named(part, names));
+          cursor = next;
+          return next !== undefined;
+        };
+        let more = page();
+        for (const one of after) {
+          if (one !== 'query') await run(one);
+          else if (more) more = page();
+        }
+        if (more) while (page());
+        assert.deepEqual(got, bySeries(there, names));
+        assert.deepEqual(queried(store, names, [...names.names.keys()]), bySeries(all, names));
+        store.close();
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   it('goes on with a query where it was, when what was in memory has become a segment meanwhile', async function () {
     this.timeout(60_000);
     const batch = readings({ minLength: 1, maxLength: 30 });

@@ -7,6 +7,7 @@ import { SegmentCache } from './segment-cache.ts';
 import type { SegmentEntry } from './segment-entry.ts';
 import { NO_TAG } from './segment-format.ts';
 import { PageQuery, type QueryCursor, type QueryPage } from './series-query.ts';
+import { countIn, type SeriesSlots } from './series-slots.ts';
 import { SLAB_BYTES, SlabPool } from './slabs.ts';
 import { takeStock } from './take-stock.ts';
 import { verifySegments } from './verify-segments.ts';
@@ -47,6 +48,10 @@ export class ReadingStore {
   private frozen: OpenChunks[] = [];
   /** Those of the frozen ones that the fold under way writes. */
   private folded: OpenChunks[] = [];
+  /** What was in memory when `freeze` was called, and is still. */
+  private marked: OpenChunks[] = [];
+  /** The segment in which that lies together with later readings: how many of each series came before. */
+  private cut: { segment: number; slots: SeriesSlots[] } | undefined;
   private fold: Fold | undefined;
   private readonly damaged = new Set<string>();
   private readonly withoutKey = new Set<string>();
@@ -90,14 +95,14 @@ export class ReadingStore {
     return this.segments;
   }
 
-  /** Readings added since the last fold began. */
+  /** What the next fold takes: also what was frozen or left by a fold that failed. */
   get open(): OpenFigures {
-    return figuresOf([this.current]);
+    return figuresOf([...this.frozen.filter((chunks) => !this.folding || !this.folded.includes(chunks)), this.current]);
   }
 
-  /** Readings that are being folded, or whose fold failed. */
+  /** What the fold under way takes. */
   get waiting(): OpenFigures {
-    return figuresOf(this.frozen);
+    return figuresOf(this.folding ? this.folded : []);
   }
 
   get counts(): StoreCounts {
@@ -124,6 +129,19 @@ export class ReadingStore {
   foldDue(now: number): boolean {
     if (this.folding) return false;
     return isFoldDue(figuresOf([...this.frozen, this.current]), now);
+  }
+
+  /**
+   * Keeps what is open apart from what comes: a query `below` the present head then finds just that, whatever is added or
+   * folded meanwhile. Holds until the next time, and while the store is open.
+   */
+  freeze(): void {
+    if (this.current.readings > 0) {
+      this.frozen = [...this.frozen, this.current];
+      this.current = new OpenChunks(this.pool);
+    }
+    this.marked = this.frozen;
+    this.cut = undefined;
   }
 
   get folding(): boolean {
@@ -166,6 +184,10 @@ export class ReadingStore {
     this.last = entry;
     this.fold = undefined;
     this.lists.length = 0;
+    const before = this.folded.filter((chunks) => this.marked.includes(chunks));
+    if (before.length > 0 && before.length < this.folded.length)
+      this.cut = { segment: entry.number, slots: before.map(({ slots }) => slots) };
+    this.marked = this.marked.filter((chunks) => !before.includes(chunks));
     for (const chunks of this.folded) chunks.release();
     this.frozen = this.frozen.filter((chunks) => !this.folded.includes(chunks));
     this.folded = [];
@@ -182,7 +204,7 @@ export class ReadingStore {
   /**
    * Readings of some series with times at or after `from` and before `to`: series in the order given, within a series
    * in order of position. At most `maxReadings`, and fewer when many were looked at in vain. Segments and chunks that
-   * do not open are passed over and counted. `below`: a position at which `freeze` was called, or a fold begun.
+   * do not open are passed over and counted. `below`: the head when `freeze` was called last, or when a fold began.
    */
   query(
     series: readonly number[],
@@ -193,7 +215,9 @@ export class ReadingStore {
     below = Infinity,
   ): QueryPage {
     const source = {
-      entries: below === Infinity ? this.segments : this.segments.filter(({ positionTo }) => positionTo <= below),
+      entries: this.segments.filter(({ number, positionTo }) => positionTo <= below || number === this.cut?.segment),
+      mostOf: ({ number, positionTo }: SegmentEntry, wanted: number): number =>
+        positionTo <= below || number !== this.cut?.segment ? Infinity : countIn(this.cut.slots, wanted),
       nextNumber: this.last.number + 1,
       memory: [...this.frozen, this.current].filter(({ positionTo }) => positionTo <= below),
       cache: this.cache,

@@ -23,6 +23,8 @@ export interface QueryPage {
 /** What a query looks at. */
 export interface QuerySource {
   entries: readonly SegmentEntry[];
+  /** How many readings of a series in a segment are asked for, from its begin. */
+  mostOf: (entry: SegmentEntry, series: number) => number;
   /** Number that the next segment gets. */
   nextNumber: number;
   /** In order of position. */
@@ -95,14 +97,15 @@ export class PageQuery {
   /** `count` readings of the series are in the segment; `next`, when the page is full: skip this many. */
   private segment(entry: SegmentEntry, series: number, skip: number): { count: number; next?: number } {
     const { cache, isShredded, passed } = this.source;
+    const most = this.source.mostOf(entry, series);
     let count = 0;
     try {
       const file = cache.file(entry);
       const { index } = file;
       const [first, end] = file.chunksOf(series);
-      for (let at = first; at < end; at++) {
+      for (let at = first; at < end && count < most; at++) {
         const before = count;
-        count += index.counts[at];
+        count = Math.min(before + index.counts[at], most);
         if (count <= skip || !this.overlaps({ timeFrom: index.timeFrom[at], timeTo: index.timeTo[at] })) continue;
         if (isShredded(index.keys[at])) {
           passed(entry, at, undefined);
@@ -111,8 +114,8 @@ export class PageQuery {
         if (this.full) return { count, next: Math.max(before, skip) };
         const columns = this.opened(entry, at);
         if (columns === undefined) continue;
-        const stopped = this.take(columns, Math.max(0, skip - before));
-        if (stopped < columns.count) return { count, next: before + stopped };
+        const stopped = this.take(sliceColumns(columns, 0, count - before), Math.max(0, skip - before));
+        if (before + stopped < count) return { count, next: before + stopped };
       }
     } catch (thrown) {
       this.note(entry, -1, thrown);

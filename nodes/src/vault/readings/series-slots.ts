@@ -74,6 +74,13 @@ export class SeriesSlots {
   }
 }
 
+/** Readings of a series, over all of them. */
+export const countIn = (all: readonly SeriesSlots[], series: number): number =>
+  all.reduce((sum, slots) => {
+    const slot = slots.of(series);
+    return slot === undefined ? sum : sum + slots.counts[slot];
+  }, 0);
+
 interface Numbers extends ArrayLike<number> {
   set(from: ArrayLike<number>): void;
 }
