@@ -15,7 +15,21 @@ import {
 } from '../support/backup.ts';
 import { temporaryDirectory } from '../support/gateway.ts';
 import { eventually } from '../support/eventually.ts';
+import { Program } from '../support/process.ts';
 import { needTool } from '../support/tools.ts';
+
+async function done(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
+  const { code, output } = await cli(args, env);
+  assert.equal(code, 0, output);
+  return output;
+}
+
+async function refused(args: readonly string[], reason: RegExp): Promise<void> {
+  const { code, output } = await cli(args);
+  assert.notEqual(code, 0, output);
+  assert.match(output, reason);
+  assert.doesNotMatch(output, /at .*\.ts:\d+/, 'a stack is no message');
+}
 
 /** The whole way with real processes: the command line, the stock age and tar, a running gateway, kills. */
 describe('backup', function () {
@@ -40,19 +54,6 @@ describe('backup', function () {
   });
 
   after(() => home?.remove());
-
-  async function done(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
-    const { code, output } = await cli(args, env);
-    assert.equal(code, 0, output);
-    return output;
-  }
-
-  async function refused(args: readonly string[], reason: RegExp): Promise<void> {
-    const { code, output } = await cli(args);
-    assert.notEqual(code, 0, output);
-    assert.match(output, reason);
-    assert.doesNotMatch(output, /at .*\.ts:\d+/, 'a stack is no message');
-  }
 
   async function assertSame(directory: string): Promise<void> {
     const [before, after] = [await openGatewayVault(gateway), await openGatewayVault(directory)];
@@ -196,7 +197,7 @@ describe('backup', function () {
       await vault.close();
     });
 
-    /** Highest memory of a command, megabytes. */
+    /** Highest memory of a command as the kernel counts it (Linux), megabytes. */
     async function peakOf(args: readonly string[]): Promise<number> {
       const program = startCli(args);
       let peak = 0;
@@ -211,11 +212,11 @@ describe('backup', function () {
       const code = await program.ended();
       clearInterval(timer);
       assert.equal(code, 0, program.output());
+      assert.ok(peak > 0, 'its memory was not seen');
       return Math.round(peak / MB);
     }
 
     it('takes no more memory than one of few', async function () {
-      if (process.platform !== 'linux') return this.skip();
       this.timeout(600_000);
       const few = await peakOf(['export', gateway, '--out', at('few.age'), '-r', key.recipient]);
       const many = await peakOf(['export', big, '--out', at('many.age'), '-r', key.recipient]);
@@ -244,7 +245,7 @@ describe('backup', function () {
 
       const into = at('killed');
       const second = startCli(['import', out, '--into', into, '-i', key.file]);
-      await eventually('it fills the vault', () => existsSync(path.join(into, 'import.json')), 120_000);
+      await eventually('it fills the vault', () => existsSync(path.join(into, 'vault')), 120_000);
       await second.kill();
       await refused(['run', into], /holds a part of .*killed\.age only/);
       await refused(['export', into, '--out', at('half.age'), '-r', key.recipient], /holds a part of/);
@@ -256,25 +257,23 @@ describe('backup', function () {
     });
   });
 
-  it('goes on when the target disk was full', async function () {
-    if (process.platform !== 'linux') return this.skip();
-    const small = at('small');
-    mkdirSync(small);
+  it('goes on when there was no room for the file', async () => {
+    const out = at('small.age');
+    const args = ['export', gateway, '--out', out, '-r', key.recipient];
+    // Only the command line may write no more than 20 kB to a file; the vault is the running gateway's.
+    const program = startCli(['run', gateway, '--json']);
     try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', small], { stdio: 'ignore' });
-    } catch {
-      // Only root may mount; /dev/full stands for the disk then.
-      return this.skip();
-    }
-    const out = path.join(small, 'full.age');
-    try {
-      await refused(['export', gateway, '--out', out, '-r', key.recipient], /no room is left; \d+ bytes are kept/);
-      assert.ok(!existsSync(out));
-      execFileSync('mount', ['-o', 'remount,size=64m', small]);
-      await done(['export', gateway, '--out', out, '-r', key.recipient]);
-      execFileSync(age, ['-d', '-i', key.file, '-o', '/dev/null', out]);
+      await program.json();
+      const script = `trap '' XFSZ; ulimit -f 40; exec "$0" "$@"`;
+      const node = [process.execPath, '--conditions=source', 'gateway/src/main.ts', ...args];
+      const limited = new Program('export', '/bin/sh', ['-c', script, ...node]);
+      assert.equal(await limited.ended(), 1, limited.output());
+      assert.match(limited.output(), /no room is left; \d+ bytes are kept/);
+      assert.ok(!existsSync(out) && existsSync(`${out}.part`));
+      await done(args);
     } finally {
-      execFileSync('umount', [small]);
+      await program.stop();
     }
+    execFileSync(age, ['-d', '-i', key.file, '-o', '/dev/null', out]);
   });
 });

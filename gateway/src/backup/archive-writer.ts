@@ -134,7 +134,8 @@ export class ArchiveWriter {
   }
 
   private async *seriesLines(): AsyncGenerator<string> {
-    for (const entry of [...this.vault.series.entries()]) {
+    // A copy of the list: series may be added while its parts are written.
+    for (const entry of Array.from(this.vault.series.entries())) {
       this.progress.counts.series++;
       yield seriesLine(entry);
     }

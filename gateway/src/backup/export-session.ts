@@ -146,7 +146,7 @@ export class ExportSession {
   }
 
   /** Bytes handed out so far. */
-  get at(): number {
+  get handedOut(): number {
     return this.offset;
   }
 

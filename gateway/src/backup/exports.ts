@@ -40,10 +40,10 @@ export class Exports implements ExportSource {
   begin(path: string, sealing: Sealing): Promise<void> {
     return this.alone(async () => {
       await this.makeRoom(path);
-      const { name, now, files } = this.gateway;
+      const { gateway } = this;
       this.session = await ExportSession.begin(
         this.vault,
-        { gateway: name, now: now(), files: await files() },
+        { gateway: gateway.name, now: gateway.now(), files: await gateway.files() },
         path,
         sealing,
       );
@@ -56,7 +56,7 @@ export class Exports implements ExportSource {
       const session = await ExportSession.resume(this.vault, path, readers, size);
       if (typeof session === 'string') return { reason: session };
       this.session = session;
-      return { offset: session.at };
+      return { offset: session.handedOut };
     });
   }
 

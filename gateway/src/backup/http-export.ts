@@ -110,7 +110,7 @@ async function act(source: ExportSource, body: Asked): Promise<Piece | object> {
     case 'begin': {
       const { path, readers } = body;
       await source.begin(path, { header: bytesIn(body.header), fileKey: bytesIn(body.fileKey), readers });
-      return {};
+      break;
     }
     case 'resume':
       return source.resume(body.path, body.readers, body.size);
@@ -118,8 +118,8 @@ async function act(source: ExportSource, body: Asked): Promise<Piece | object> {
       return source.next(body.path, body.have);
     case 'finish':
       await source.finish(body.path);
-      return {};
   }
+  return {};
 }
 
 /** The running gateway's vault. */

@@ -31,7 +31,7 @@ export const FOLDERS = {
 export type Folder = keyof typeof FOLDERS;
 
 /** Bytes of rows in one part before it is compressed, about; with one row more than that at most. */
-export const PART_BYTES = 4 << 20;
+export const PART_BYTES = 2 << 20;
 /** Bounds of what is read: largest part as it lies in the archive, and unpacked. A row is at most some 12 MiB. */
 export const MAX_PART = 32 << 20;
 export const MAX_UNPACKED = 48 << 20;

@@ -32,7 +32,7 @@ function tarHeader(name: string, size: number, time: number): Uint8Array {
   octal(size, 124, 12);
   octal(Math.max(0, Math.floor(time / 1000)), 136, 12);
   header.write('0', 156, 'latin1');
-  header.write('ustar\0' + '00', 257, 'latin1');
+  header.write('ustar\u000000', 257, 'latin1');
   header.write(`${checksum(header).toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
   return header;
 }

@@ -21,8 +21,8 @@ export function runCommand(program: Command): void {
 }
 
 async function run(directory: string, options: { json?: true }): Promise<void> {
-  const config = await readConfig(directory);
   await refuseHalfImported(directory);
+  const config = await readConfig(directory);
   const gateway = new Gateway(
     {
       directory: path.resolve(directory),

@@ -28,6 +28,10 @@ function opened(key: Uint8Array, sealed: Uint8Array): Buffer {
   return Buffer.concat([opener.push(sealed), opener.end()]);
 }
 
+const identities = (file: string): Parameters<typeof openHeader>[1] => ({
+  identities: parseIdentities(readFileSync(file, 'utf8'), file),
+});
+
 describe('Bech32', () => {
   // BIP 173, "Test vectors".
   for (const text of [
@@ -138,9 +142,6 @@ describe('files of age', () => {
     needTool(this, 'age');
     const key = ageKey(home.path, 'mine');
     const other = ageKey(home.path, 'other');
-    const identities = (file: string): Parameters<typeof openHeader>[1] => ({
-      identities: parseIdentities(readFileSync(file, 'utf8'), file),
-    });
     const sealed = await ageFile(Buffer.from('x'), key.recipient);
     await assert.rejects(openHeader(parseHeader(sealed), identities(other.file)), { code: 'wrong-key' });
     await assert.rejects(openHeader(parseHeader(sealed), { passphrase: 'a passphrase' }), { code: 'needs-identity' });

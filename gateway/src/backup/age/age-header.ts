@@ -71,7 +71,7 @@ export function parseHeader(start: Uint8Array): ParsedHeader {
       'armoured',
       'is an age file in text form (armor); make it binary: age -d FILE | age -e -o NEW …',
     );
-  if (/^age-encryption\.org\//.test(first) && first !== VERSION)
+  if (first.startsWith('age-encryption.org/') && first !== VERSION)
     throw new TideError('newer-format', `is an age file of version "${first.slice(19, 40)}"; v1 is what can be read`);
   if (first !== VERSION) throw new TideError('not-age', 'is not an age file');
   const stanzas: Stanza[] = [];

@@ -27,7 +27,7 @@ export function decodeBech32(text: string): Bech32 | undefined {
   const split = lower.lastIndexOf('1');
   if (split < 1 || lower.length - split - 1 < CHECKSUM) return undefined;
   const prefix = lower.slice(0, split);
-  const words = [...lower.slice(split + 1)].map((character) => ALPHABET.indexOf(character));
+  const words = Array.from(lower.slice(split + 1), (character) => ALPHABET.indexOf(character));
   if (words.includes(-1) || polymod([...expand(prefix), ...words]) !== 1) return undefined;
   const data = regroup(words.slice(0, -CHECKSUM), 5, 8, false);
   return data === undefined ? undefined : { prefix, data: Uint8Array.from(data) };
@@ -44,7 +44,7 @@ function polymod(words: readonly number[]): number {
 }
 
 function expand(prefix: string): number[] {
-  const codes = [...prefix].map((character) => character.charCodeAt(0));
+  const codes = Array.from(prefix, (character) => character.charCodeAt(0));
   return [...codes.map((code) => code >>> 5), 0, ...codes.map((code) => code & 31)];
 }
 
