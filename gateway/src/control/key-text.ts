@@ -13,7 +13,7 @@ export function monthSpans(months: readonly string[]): string {
 
 /** The state of the keys for people, one fact in a line. */
 export function keyText(status: KeyStatus, reference: string): string {
-  const { method, scrypt, since, rotating, months, shredded, shredding, generation } = status;
+  const { method, scrypt, since, rotating, months, shredded, shredding, generation, journalKeys } = status;
   const how =
     scrypt === undefined
       ? 'random bytes, by HKDF-SHA256'
@@ -25,6 +25,8 @@ export function keyText(status: KeyStatus, reference: string): string {
     ['months', months.length === 0 ? 'none yet' : monthSpans(months)],
     ['shredded', shredded.length === 0 ? 'none' : shreddedText(shredded)],
   ];
+  if (journalKeys > 1)
+    facts.push(['journal', `${journalKeys} keys: a flow has yet to read what came in before the last shred`]);
   if (rotating !== undefined)
     facts.push([
       'rotating',

@@ -103,12 +103,16 @@ describe('what is asked of the keys', () => {
 
   it('is shown in words', () => {
     assert.equal(monthSpans(['2026-01', '2025-12', '2026-04', '2026-04']), '2025-12 to 2026-01, 2026-04');
-    const text = keyText({ ...status, rotating: 0, shredding: { before: '2026-01', since: 0 } }, 'key file /k');
+    const text = keyText(
+      { ...status, journalKeys: 2, rotating: 0, shredding: { before: '2026-01', since: 0 } },
+      'key file /k',
+    );
     for (const part of [
       'key        key file /k',
       'passphrase, by scrypt (N 65536, r 8, p 1)',
       '2025-12 to 2026-02, 2026-04',
       '2025-10 to 2025-11 (on 2026-01-05)',
+      'journal    2 keys',
       'rotating   since 1970',
       'shredding  months before 2026-01',
     ])
