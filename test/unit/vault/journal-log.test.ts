@@ -200,7 +200,8 @@ describe('JournalLog on a disk that does not do as it should', () => {
     for (let number = 1; number <= 20; number++) log.append(journalRecord(number, 1, [100]));
     const reading = log.verify();
     assert.equal(reading.next().done, true);
-    const { log: other } = openJournal(new SimulatedDisk(), { fileBytes: 3 * PAGE, acknowledged: 3 });
+    const { log: other } = openJournal(new SimulatedDisk(), { fileBytes: 3 * PAGE });
+    other.startAt(4);
     for (let number = 4; number <= 200; number++) other.append(journalRecord(number, 1, [100]));
     assert.equal(other.read(3), undefined);
     assert.equal(other.read(4)?.first, 4);

@@ -16,7 +16,10 @@ export interface JournalOptions {
   fileBytes?: number;
   /** Files that are kept for new records once their own are not needed. */
   spare?: number;
-  /** The newest record that is known to have been acknowledged: when it or one before it is broken, that is damage and no unfinished write. */
+  /**
+   * The newest record that is known to have been acknowledged: when it or one before it is broken, that is damage and
+   * no unfinished write. Whoever knows it compares it with `last`, and lets the log start behind it.
+   */
   acknowledged?: number;
   /** Told of damage that is met after opening, in files that were not looked through then. */
   onFinding?: (finding: Finding) => void;
@@ -159,7 +162,7 @@ export class JournalLog {
     return this.room.prepare();
   }
 
-  /** An empty log goes on at this number. Throws TideError `invalid` when records from there on are held. */
+  /** Goes on at this number, when others know of records that are not here. Throws TideError `invalid` when records from there on are held. */
   startAt(number: number): void {
     if (!Number.isSafeInteger(number) || number <= this.newest)
       throw new TideError('invalid', `the journal cannot start at ${number}: record ${this.newest} is there already`);
@@ -248,6 +251,5 @@ export class JournalLog {
       this.tag = end.again.previous;
       this.tag = this.write(this.newest, end.again.record).tag;
     }
-    if (acknowledged > this.newest) this.startAt(acknowledged + 1);
   }
 }
