@@ -8,8 +8,8 @@ import { reasonOf } from './errors.ts';
 
 const run = promisify(execFile);
 
-/** When this version was made: a clock that is behind it is wrong. */
-export const BUILT = Date.UTC(2026, 10, 1);
+/** No version of this program is older: a clock that is behind this is wrong. */
+export const BUILT = Date.UTC(2025, 0, 1);
 
 /** Longest that chronyc may take to answer, ms. */
 const CHRONYC_MS = 2_000;

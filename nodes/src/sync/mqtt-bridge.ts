@@ -4,6 +4,7 @@ import { companions } from '../node/shared.ts';
 import { GRANTS } from '../privacy/grants.ts';
 import { sharedStateOf } from '../state/shared-state.ts';
 import { GAPS } from '../vault/gaps.ts';
+import { timekeeperOf } from '../vault/timekeeper.ts';
 import type { Vault } from '../vault/vault.ts';
 import type { BridgeStatus } from './bridge-status.ts';
 import type { Enrolment } from './enrolment-store.ts';
@@ -72,6 +73,7 @@ export class Bridge {
         clock: systemClock,
         random: Math.random,
         intervalMs,
+        cloudTime: (time) => timekeeperOf(vault)?.cloud(time),
         wake: () => this.run(),
       });
       this.unsubscribe = [

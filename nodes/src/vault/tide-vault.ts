@@ -1,10 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { doorOf } from '../ingest/door-of.ts';
+import { systemClock } from '../node/clock.ts';
+import { reasonOf } from '../node/errors.ts';
 import type { Door } from '../ingest/door.ts';
 import { onClose, shorten } from '../node/handlers.ts';
 import type { Node, NodeDefinition, NodeRed } from '../node/node-red.ts';
 import { ensureKeyFile } from './keys/file-key.ts';
+import { keepTime, type KeptTime } from './file-timekeeper.ts';
 import { openVault } from './file-vault.ts';
+import { timekeeperOf } from './timekeeper.ts';
 import { isTheGateways, vaultOptionsOf, type VaultDefinition } from './vault-definition.ts';
 import { VaultWatch } from './vault-warnings.ts';
 import type { Vault } from './vault.ts';
@@ -28,6 +32,7 @@ const LOOK_MS = 60_000;
 
 /** How many tide-vault nodes have a vault open: its door is closed by the last. */
 const users = new WeakMap<Vault, number>();
+const clocks = new WeakMap<Vault, Promise<KeptTime>>();
 
 export default function (RED: NodeRed): void {
   function TideVault(this: Node, definition: TideVaultDefinition): void {
@@ -54,7 +59,7 @@ export default function (RED: NodeRed): void {
       );
       return opened;
     };
-    Object.assign(this, { open, door: async () => doorOf(await open()) });
+    Object.assign(this, { open, door: async () => doorFor(await open()) });
     onClose(this, async () => {
       closed = true;
       stop?.();
@@ -74,6 +79,12 @@ async function openFor(node: Node, definition: TideVaultDefinition, userDir: str
     );
   const vault = await openVault(options);
   users.set(vault, (users.get(vault) ?? 0) + 1);
+  let kept = clocks.get(vault);
+  if (kept === undefined) {
+    kept = keepTime(vault, (error) => node.warn(`clock: ${reasonOf(error)}`));
+    clocks.set(vault, kept);
+  }
+  await kept;
   for (const problem of (await vault.stats()).problems) node.warn(`vault ${directory}: ${problem}`);
   return vault;
 }
@@ -99,6 +110,11 @@ function watch(node: Node, vault: Vault): () => void {
   };
 }
 
+function doorFor(vault: Vault): Door {
+  const keeper = timekeeperOf(vault);
+  return doorOf(vault, systemClock, keeper === undefined ? {} : { keeper });
+}
+
 async function closeQuietly(vault: Vault): Promise<void> {
   // Node-RED closes configuration nodes together with the others, and those save what they know as they close.
   let commits = -1;
@@ -111,7 +127,11 @@ async function closeQuietly(vault: Vault): Promise<void> {
   const left = (users.get(vault) ?? 1) - 1;
   users.set(vault, left);
   try {
-    if (left === 0) await doorOf(vault).close();
+    if (left === 0) {
+      await doorOf(vault).close();
+      await (await clocks.get(vault))?.stop();
+      clocks.delete(vault);
+    }
   } finally {
     await vault.close();
   }
