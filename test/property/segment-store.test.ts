@@ -126,20 +126,17 @@ describe('the store of readings', () => {
       fc.asyncProperty(
         fc.array(batch, { minLength: 1, maxLength: 6 }),
         fc.integer({ min: 1, max: 20 }),
-        fc.array(fc.constantFrom('query', 'begin', 'fold', 'abandon'), { minLength: 4, maxLength: 40 }),
-        async (batches, most, steps) => {
+        fc.array(fc.constantFrom('query', 'begin', 'fold', 'abandon'), { minLength: 6, maxLength: 6 }),
+        fc.array(fc.constantFrom('query', 'query', 'begin', 'fold', 'abandon'), { minLength: 4, maxLength: 40 }),
+        async (batches, most, moves, steps) => {
           const names = new Names();
           const { store } = ReadingStore.open(new SimulatedDisk(), segmentSeals(), []);
           const all: Reading[] = [];
           for (const [i, one] of batches.entries()) {
-            if (i === 2) {
-              store.startFold(1, all.length + 1);
-              await folded(store);
-            }
-            if (i === 4) {
-              store.startFold(2, all.length + 1);
-              store.abandonFold();
-            }
+            const move = moves[i];
+            if (move === 'abandon') store.abandonFold();
+            else if (move !== 'query' && !store.folding && store.open.readings > 0) store.startFold(i, all.length + 1);
+            if (move === 'fold' && store.folding) await folded(store);
             for (const chunk of names.encode(one)) store.add(chunk.bytes, all.length + 1);
             all.push(...names.decoded(one));
           }
