@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 
+import { clockCommand } from './commands/clock.ts';
 import { demoCommand } from './commands/demo.ts';
 import { detectCommand } from './commands/detect.ts';
 import { exportCommand } from './commands/export.ts';
@@ -32,6 +33,7 @@ export function tidegate(): Command {
     demoCommand,
     statusCommand,
     grantCommand,
+    clockCommand,
     queryCommand,
     keyCommand,
     vaultCommand,

@@ -1,4 +1,4 @@
-import { TideError } from '@tidegate/nodes/node';
+import { type ClockState, TideError } from '@tidegate/nodes/node';
 import { type Finding, type QueryOutcome, type QueryRequest, requestOf, type VaultKeys } from '@tidegate/nodes/vault';
 import { z } from 'zod';
 
@@ -11,6 +11,8 @@ export interface Controlled {
   grants(): Promise<GrantView[]>;
   grant(series: string, purpose?: string): Promise<void>;
   revoke(series: string, purpose?: string): Promise<{ rewritten: number }>;
+  /** Takes an operator's word for the machine's clock; only a running gateway can. */
+  trustClock?(): Promise<ClockState>;
   query(request: QueryRequest): QueryAnswer;
   keys(): VaultKeys;
   verify(): AsyncIterable<Finding>;
@@ -83,6 +85,10 @@ async function act(gateway: Controlled, request: string, body: unknown): Promise
       await gateway.grant(series, purpose);
       return { grants: await gateway.grants() };
     }
+    case 'PUT /clock':
+      if (gateway.trustClock === undefined)
+        throw new TideError('not-running', 'the clock is confirmed to a running gateway; start it with `tidegate run`');
+      return gateway.trustClock();
     case 'DELETE /grants': {
       const { series, purpose } = grantIn(body);
       const { rewritten } = await gateway.revoke(series, purpose);

@@ -2,9 +2,17 @@ import os from 'node:os';
 import path from 'node:path';
 
 import { type Door, doorOf, doorRulesOf } from '@tidegate/nodes/ingest';
-import { type Clock, reasonOf, TideError } from '@tidegate/nodes/node';
+import { type Clock, type ClockState, reasonOf, TideError } from '@tidegate/nodes/node';
 import { outgoingOf } from '@tidegate/nodes/sync';
-import { type Finding, openVault, type QueryRequest, type Vault, type VaultKeys } from '@tidegate/nodes/vault';
+import {
+  type Finding,
+  keepTime,
+  openVault,
+  type QueryRequest,
+  type Timekeeper,
+  type Vault,
+  type VaultKeys,
+} from '@tidegate/nodes/vault';
 
 import { Exports } from '../backup/exports.ts';
 import { gatewayFiles } from '../backup/file-gateway.ts';
@@ -51,6 +59,7 @@ export class Gateway implements Controlled {
   /** Ends what has been started, last first. */
   private readonly undo: (() => Promise<void>)[] = [];
   private vault: Vault | undefined;
+  private keeper: Timekeeper | undefined;
   private door: Door | undefined;
   private broker: Broker | undefined;
   private editor: Editor | undefined;
@@ -136,6 +145,12 @@ export class Gateway implements Controlled {
     return (await vaultStatus(this.openVault)).grants;
   }
 
+  /** An operator says that the machine's clock is right. */
+  async trustClock(): Promise<ClockState> {
+    await this.keeper!.operator();
+    return this.keeper!.state;
+  }
+
   async grant(series: string, purpose?: string): Promise<void> {
     await (await outgoingOf(this.openVault)).grant(series, purpose);
   }
@@ -170,11 +185,15 @@ export class Gateway implements Controlled {
     const vault = await openVault(vaultOptionsOf(directory, config), this.clock);
     this.undo.push(() => vault.close());
     this.vault = vault;
+    const time = await keepTime(vault, (error) => log(`clock: ${reasonOf(error)}`));
+    this.undo.push(() => time.stop());
+    this.keeper = time.keeper;
     const { payloadBytes, clientBytes, clients, commitTimeoutMs } = config.limits;
     const door = doorOf(vault, this.clock, {
       maxPayloadBytes: payloadBytes,
       maxBytesPerClient: clientBytes,
       commitTimeoutMs,
+      keeper: time.keeper,
       onError: (error) => log(`door: ${reasonOf(error)}`),
     });
     this.undo.push(() => door.close());
