@@ -46,6 +46,42 @@ describe('tidegate vault verify', function () {
     assert.equal(await gateway.program!.stop(), 0);
   });
 
+  it('is followed by a rebuild that finds everything again, and is refused while the gateway runs', async () => {
+    const incarnation = async (): Promise<unknown> => {
+      const { output: status } = await tidegate('status', gateway.directory, '--json');
+      return (JSON.parse(status) as { vault: { incarnation: string } }).vault.incarnation;
+    };
+    const before = await incarnation();
+    const { code, output } = await tidegate('vault', 'rebuild', gateway.directory, '--json');
+    assert.equal(code, 0, output);
+    const { readings, damaged } = JSON.parse(output) as { readings: number; damaged: number };
+    assert.deepEqual([readings, damaged], [5_000, 0]);
+    // Nothing was lost, so it is the same writer.
+    assert.equal(await incarnation(), before);
+    assert.ok(readdirSync(path.join(gateway.directory, 'vault')).some((name) => name.startsWith('damaged-')));
+    assert.equal((await tidegate('vault', 'verify', gateway.directory)).code, 0);
+    await gateway.start();
+    const refused = await tidegate('vault', 'rebuild', gateway.directory);
+    assert.equal(refused.code, 1);
+    assert.match(refused.output, /in use by another process/);
+    assert.equal(await gateway.program!.stop(), 0);
+  });
+
+  it('keeps the catalogue where a snapshot is not whole', async () => {
+    const state = path.join(gateway.directory, 'vault/state');
+    const [name] = readdirSync(state).toSorted().toReversed();
+    const file = path.join(state, name);
+    const whole = readFileSync(file);
+    const altered = Buffer.from(whole);
+    altered[altered.length >> 1] ^= 1;
+    writeFileSync(file, altered);
+    const { code, output } = await tidegate('vault', 'rebuild', gateway.directory);
+    assert.equal(code, 1, output);
+    assert.match(output, /snapshot .*so it is left as it is/);
+    writeFileSync(file, whole);
+    assert.equal((await tidegate('vault', 'verify', gateway.directory)).code, 0);
+  });
+
   it('names what was altered, and ends with 1', async () => {
     const [name] = readdirSync(segments);
     const file = path.join(segments, name);

@@ -15,7 +15,6 @@ import { exposed } from '../metrics/exposition.ts';
 import { metricsOf } from '../metrics/gateway-metrics.ts';
 import { VERSION } from '../version.ts';
 import { queryVault } from '../device/vault-query.ts';
-import { rebuildVault } from '../device/vault-rebuild.ts';
 import { vaultStatus } from '../device/vault-status.ts';
 
 /** Asks the gateway in a directory: the running one over its socket, otherwise its vault is opened for this one request. */
@@ -68,7 +67,6 @@ const atRest = (vault: Vault, { name }: GatewayConfig): Controlled => ({
   revoke: async (series, purpose) => (await outgoingOf(vault)).revoke(series, purpose),
   query: (request) => queryVault(vault, request),
   verify: () => vault.verify(),
-  rebuild: () => rebuildVault(vault),
   keys: () => vault.keys,
   metrics: async () => exposed(metricsOf({ name, running: false, ...(await vaultStatus(vault)) }, VERSION)),
 });

@@ -1,7 +1,11 @@
-import type { Finding } from '@tidegate/nodes/vault';
-import { TideError } from '@tidegate/nodes/node';
+import path from 'node:path';
+
+import { systemClock, TideError } from '@tidegate/nodes/node';
+import { type Finding, rebuildVault } from '@tidegate/nodes/vault';
 import type { Command } from 'commander';
 
+import { readConfig } from '../config/file-config.ts';
+import { vaultOptionsOf } from '../config/vault-options.ts';
 import { findingText, isDamage, verdictText } from '../control/findings-text.ts';
 import { controlLines } from './control.ts';
 
@@ -16,7 +20,7 @@ export function vaultCommand(program: Command): void {
   const vault = program
     .command('vault')
     .summary('check the vault, or make its catalogue again')
-    .description('Looks after the encrypted store of the gateway in DIR, whether it runs or not.');
+    .description('Looks after the encrypted store of a gateway.');
   vault
     .command('verify')
     .description(
@@ -27,7 +31,9 @@ export function vaultCommand(program: Command): void {
     .action(verify);
   vault
     .command('rebuild')
-    .description('make the catalogue again from the sealed files, of which nothing changes')
+    .description(
+      'make the catalogue again from the sealed files; the gateway must not run, and the old catalogue is set aside',
+    )
     .argument('<dir>', 'directory of the gateway')
     .option('--json', 'print one line of JSON')
     .action(rebuild);
@@ -51,14 +57,16 @@ async function verify(directory: string, { json }: Json): Promise<void> {
 }
 
 async function rebuild(directory: string, { json }: Json): Promise<void> {
-  let report: object | undefined;
-  for await (const line of controlLines(directory, 'POST', '/vault/rebuild')) if ('end' in line) report = line.end;
-  if (report === undefined)
-    throw new TideError('cut-off', 'the answer broke off; ask again with: tidegate vault verify');
+  const config = await readConfig(directory);
+  const report = await rebuildVault(vaultOptionsOf(path.resolve(directory), config), systemClock);
   if (json === true) {
     console.log(JSON.stringify(report));
     return;
   }
+  const { readings, segments = 0, blocksWaiting, alertsWaiting, damaged, problems } = report;
   console.log('The catalogue was made again from the sealed files.');
-  for (const [what, found] of Object.entries(report)) console.log(`${what.padEnd(10)} ${JSON.stringify(found)}`);
+  console.log(`  readings  ${readings} in ${segments} segments and the journal`);
+  console.log(`  waiting   ${blocksWaiting} blocks, ${alertsWaiting} alerts`);
+  if (damaged > 0) console.log(`  damaged   ${damaged} records could not be opened`);
+  for (const problem of problems) console.log(`  ${problem}`);
 }

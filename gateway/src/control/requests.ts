@@ -16,7 +16,6 @@ export interface Controlled {
   query(request: QueryRequest): QueryAnswer;
   keys(): VaultKeys;
   verify(): AsyncIterable<Finding>;
-  rebuild(): Promise<object>;
   /** In Prometheus' text format. */
   metrics(): Promise<string>;
 }
@@ -60,7 +59,6 @@ export async function answerControl(gateway: Controlled, method: string, path: s
     const request = `${method} ${path}`;
     if (request === 'POST /query') return { status: 200, lines: linesOf(gateway.query(requestIn(body))) };
     if (request === 'POST /vault/verify') return { status: 200, lines: findingsOf(gateway.verify()) };
-    if (request === 'POST /vault/rebuild') return { status: 200, lines: lineOf(() => gateway.rebuild()) };
     if (request === 'POST /key/shred')
       return { status: 200, lines: lineOf(() => answerKeys(gateway.keys(), request, body)) };
     if (path.startsWith('/key')) return { status: 200, body: await answerKeys(gateway.keys(), request, body) };

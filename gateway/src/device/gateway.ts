@@ -36,7 +36,6 @@ import { CREDENTIALS } from './derived-secret.ts';
 import { readFlow, USER_DIR } from './file-flow.ts';
 import { processUse } from './process-use.ts';
 import { Rate } from './rate.ts';
-import { rebuildVault } from './vault-rebuild.ts';
 import { queryVault } from './vault-query.ts';
 import { vaultStatus } from './vault-status.ts';
 
@@ -165,10 +164,6 @@ export class Gateway implements Controlled {
 
   verify(): AsyncIterable<Finding> {
     return this.openVault.verify();
-  }
-
-  rebuild(): Promise<object> {
-    return rebuildVault(this.openVault);
   }
 
   keys(): VaultKeys {

@@ -103,7 +103,6 @@ describe('control socket', () => {
         return { rewritten: 3 };
       },
       verify: () => findings(),
-      rebuild: async () => ({ segments: 3 }),
       metrics: async () => 'tidegate_up 1',
       keys: () => assert.fail('nobody asked for keys'),
       query: (request) => {
@@ -132,7 +131,6 @@ describe('control socket', () => {
       status: 200,
       body: { rewritten: 3, grants: [] },
     });
-    assert.deepEqual(await linesOf(gateway, '/vault/rebuild'), [{ end: { segments: 3 } }]);
     assert.deepEqual(await linesOf(gateway, '/vault/verify'), [
       { finding: altered },
       { finding: torn },
