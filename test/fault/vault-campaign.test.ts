@@ -10,7 +10,16 @@ import { RecordedDisk } from './campaign/recorded-disk.ts';
 import { Site } from './campaign/site.ts';
 
 /** Rounds of each kind: a sample of what `npm run campaign -- vault` does by the thousand. */
-const SAMPLE: Readonly<Record<string, number>> = { kill: 5, powercut: 10, fsync: 5, full: 3, clock: 2, steps: 6 };
+const SAMPLE: Readonly<Record<string, number>> = {
+  kill: 5,
+  powercut: 8,
+  torn: 4,
+  fsync: 4,
+  full: 3,
+  flip: 12,
+  clock: 2,
+  steps: 6,
+};
 
 function explain({ kind, failures }: KindResult): string {
   return failures

@@ -5,14 +5,9 @@ import { databaseWith } from './vault-files.ts';
 
 const [directory, table] = process.argv.slice(2);
 const file = databaseWith(directory, table);
-const db = new Database(file);
-// Into the file with what lies in the write-ahead log, or the log would hide the damage.
-db.pragma('wal_checkpoint(TRUNCATE)');
+const db = new Database(file, { readonly: true });
 const root = db.prepare<unknown[], number>('SELECT rootpage FROM sqlite_schema WHERE name = ?').pluck().get(table) ?? 0;
 const size = Number(db.pragma('page_size', { simple: true }));
-// A commit of its own makes other processes drop the pages they have in memory.
-db.exec("INSERT OR REPLACE INTO counters (name, value) VALUES ('damager', 1)");
-db.pragma('wal_checkpoint(TRUNCATE)');
 db.close();
 const fd = openSync(file, 'r+');
 writeSync(fd, Buffer.alloc(size, 0xff), 0, size, (root - 1) * size);
