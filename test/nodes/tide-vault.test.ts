@@ -130,9 +130,9 @@ describe('tide-vault', () => {
   it('warns of what was found damaged', async () => {
     await (await load(ownKey())).open();
     await helper.unload();
-    writeFileSync(folder.file('vault.db'), 'not a database'.repeat(1000));
+    writeFileSync(folder.file('catalogue.db'), 'not a database'.repeat(1000));
     await (await load(ownKey())).open();
-    assert.match(warnings().join('\n'), /vault\.db is damaged/);
+    assert.match(warnings().join('\n'), /catalogue\.db is damaged/);
   });
 
   it('shows how its vault is, for a status node', async () => {
