@@ -58,8 +58,6 @@ function dawdling(vault: Vault, writing: Delays, reading: Delays): Vault {
     },
     outbox: vault.outbox,
     documents: vault.documents,
-    keys: vault.keys,
-    cut: () => vault.cut(),
     commit: (changes) => vault.commit(changes),
     onChange: (listener) => vault.onChange(listener),
     keys: vault.keys,

@@ -89,10 +89,6 @@ export class MemoryVault {
       get outbox() {
         return unused();
       },
-      get keys() {
-        return unused();
-      },
-      cut: unused,
       onChange: unused,
       get keys() {
         return unused();
