@@ -1,7 +1,8 @@
+import { doorOf } from '@tidegate/nodes/ingest';
 import { systemClock } from '@tidegate/nodes/node';
 import { readGrants } from '@tidegate/nodes/privacy';
 import { bridgeOf, loadEnrolment, statusText, timeText } from '@tidegate/nodes/sync';
-import type { Vault } from '@tidegate/nodes/vault';
+import { timekeeperOf, type Vault, type VaultStats } from '@tidegate/nodes/vault';
 
 import type { GatewayStatus } from '../control/status.ts';
 
@@ -14,7 +15,7 @@ export async function vaultStatus(
   const bridge = bridgeOf(vault)?.status();
   const enrolment = await loadEnrolment(vault);
   return {
-    vault: { directory: vault.directory, ...stats },
+    vault: { directory: vault.directory, ...stats, ...clockOf(vault) },
     bridge:
       bridge === undefined
         ? null
@@ -33,4 +34,10 @@ export async function vaultStatus(
         : { tenant: enrolment.tenant, gateway: enrolment.gateway, broker: enrolment.broker ?? null },
     grants: grants.list.map(({ series, purpose, since }) => ({ series, purpose, since })),
   };
+}
+
+/** Only of a running gateway: one at rest watches no clock. */
+function clockOf(vault: Vault): Pick<VaultStats, 'clock'> {
+  const keeper = timekeeperOf(vault);
+  return keeper === undefined ? {} : { clock: { trusted: keeper.state.trusted, undated: doorOf(vault).undated } };
 }
