@@ -3,10 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { openLocalVault, openVault, type Vault } from '@tidegate/nodes/vault';
 import { eventually } from '../support/eventually.ts';
 import { Program } from '../support/process.ts';
-import { Shim } from '../support/shim.ts';
+import { ERRNO, OPERATION, Shim } from '../support/shim.ts';
 import { VaultFolder, journalOf, reading } from '../support/vault.ts';
 
-describe('a vault that others want as well', () => {
+describe('a vault that others want as well', function () {
+  this.timeout(30_000);
   let folder: VaultFolder;
 
   beforeEach(() => {
@@ -108,10 +109,10 @@ describe('a vault that others want as well', () => {
     const appender = child('append', disk, '1', '2000');
     try {
       await appender.line(/^acknowledged/);
-      disk.set('budget', disk.get('used') + 300_000);
+      disk.fail(OPERATION.write | OPERATION.create | OPERATION.resize, ERRNO.ENOSPC, 5);
       assert.equal(await appender.line(/^failed/), 'failed disk-full');
       const full = acknowledgedBy(appender).length;
-      disk.set('budget', 0);
+      disk.succeed();
       await eventually('it goes on', () => acknowledgedBy(appender).length > full + 3);
       await appender.kill();
       assert.doesNotMatch(appender.output(), /^failed (?!disk-full)/m);
