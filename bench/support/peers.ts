@@ -2,8 +2,25 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { execFileSync } from 'node:child_process';
+import type Database from 'better-sqlite3';
 import { freePort } from '../../test/support/ports.ts';
 import { root, Program } from '../../test/support/process.ts';
+
+const PEERS = path.join(root, 'bench/peers');
+
+/** SQLite that encrypts page by page, installed beside the bench at its first use. Its binaries come in the package. */
+export function requireCiphers(progress: (text: string) => void): typeof Database {
+  const name = 'better-sqlite3-multiple-ciphers';
+  if (!existsSync(path.join(PEERS, 'node_modules', name, 'package.json'))) {
+    progress(`installing ${name} (once)`);
+    // Not `npm ci`: that would throw away what has been compiled for the stock flow.
+    execFileSync('npm', ['install', '--no-save', '--ignore-scripts'], {
+      cwd: PEERS,
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+  }
+  return createRequire(path.join(PEERS, 'package.json'))(name) as typeof Database;
+}
 
 /** Everything needed to compare with the stock flow: mosquitto on the machine, the SQLite node installed beside the bench. */
 export function requirePeers(progress: (text: string) => void): { mosquitto: string; sqliteNode: string } {
@@ -17,11 +34,10 @@ export function requirePeers(progress: (text: string) => void): { mosquitto: str
     throw new Error(
       'mosquitto is not installed (Debian: apt-get install mosquitto); the stock flow cannot be measured',
     );
-  const peers = path.join(root, 'bench/peers');
-  const sqliteNode = path.join(peers, 'node_modules/node-red-node-sqlite');
-  if (!existsSync(path.join(peers, 'node_modules/sqlite3/build/Release/node_sqlite3.node'))) {
+  const sqliteNode = path.join(PEERS, 'node_modules/node-red-node-sqlite');
+  if (!existsSync(path.join(PEERS, 'node_modules/sqlite3/build/Release/node_sqlite3.node'))) {
     progress('installing the SQLite node of the stock flow (once; its native part is compiled)');
-    execFileSync('npm', ['ci', '--ignore-scripts=false'], { cwd: peers, stdio: ['ignore', 'ignore', 'inherit'] });
+    execFileSync('npm', ['ci', '--ignore-scripts=false'], { cwd: PEERS, stdio: ['ignore', 'ignore', 'inherit'] });
   }
   return { mosquitto, sqliteNode };
 }
