@@ -252,7 +252,8 @@ describe('backup', function () {
       await second.kill();
       await refused(['run', into], /holds a part of .*killed\.age only/);
       await refused(['export', into, '--out', at('half.age'), '-r', key.recipient], /holds a part of/);
-      await refused(['import', at('a.age'), '--into', into, '-i', key.file], /another backup/);
+      await done(['export', gateway, '--out', at('another.age'), '-r', key.recipient]);
+      await refused(['import', at('another.age'), '--into', into, '-i', key.file], /another backup/);
       await done(['import', out, '--into', into, '-i', key.file]);
       const vault = await openGatewayVault(into);
       assert.equal((await vault.stats()).readings, 1_000_000);
