@@ -44,12 +44,15 @@ export class Layout {
   /** Replaces what is there. */
   put(files: readonly StoredFile[]): void {
     for (const name of readdirSync(this.root)) rmSync(path.join(this.root, name), { recursive: true, force: true });
+    const used = new Set<bigint>();
     for (const { path: file, inode, bytes } of files) {
       if (bytes === undefined) mkdirSync(file, { recursive: true, mode: 0o700 });
       else {
         mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
         const link = path.join(this.stock, String(inode));
-        if (existsSync(link)) linkSync(link, file);
+        // A number that was given to a second file while the first one's removal was not durable: they share no bytes.
+        if (!used.has(inode) && existsSync(link)) linkSync(link, file);
+        used.add(inode);
         writeFileSync(file, bytes, { mode: 0o600 });
       }
     }
