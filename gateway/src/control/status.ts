@@ -34,6 +34,9 @@ export interface GatewayStatus {
     /** Processor time of all threads, and time in which the event loop had work, since the start; seconds. */
     cpuSeconds: number;
     busySeconds: number;
+    /** How late the event loop came to what was due, over ten seconds; 0 in the first ten. */
+    loopDelayP99Ms: number;
+    loopDelayMaxMs: number;
   };
   vault: VaultStats & { directory: string };
   /** State of the way to the cloud, as the bridge says it, and why it is not up; null when no bridge runs. */

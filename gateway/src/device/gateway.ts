@@ -34,6 +34,7 @@ import { MetricsServer } from '../metrics/http-metrics.ts';
 import { VERSION } from '../version.ts';
 import { CREDENTIALS } from './derived-secret.ts';
 import { readFlow, USER_DIR } from './file-flow.ts';
+import { LoopDelay } from './loop-delay.ts';
 import { processUse } from './process-use.ts';
 import { Rate } from './rate.ts';
 import { queryVault } from './vault-query.ts';
@@ -55,6 +56,7 @@ export class Gateway implements Controlled {
   private readonly options: GatewayOptions;
   private readonly clock: Clock;
   private readonly rate: Rate;
+  private readonly loop: LoopDelay;
   /** Ends what has been started, last first. */
   private readonly undo: (() => Promise<void>)[] = [];
   private vault: Vault | undefined;
@@ -70,6 +72,7 @@ export class Gateway implements Controlled {
     this.options = options;
     this.clock = clock;
     this.rate = new Rate(clock);
+    this.loop = new LoopDelay(clock);
     this.watch = new CommitWatch(clock);
   }
 
@@ -135,6 +138,8 @@ export class Gateway implements Controlled {
         cut: broker.cut,
         metrics: this.metricsUrl,
         ...processUse(),
+        loopDelayP99Ms: this.loop.p99Ms,
+        loopDelayMaxMs: this.loop.maxMs,
       },
       ...(await vaultStatus(this.openVault)),
     };
@@ -212,7 +217,10 @@ export class Gateway implements Controlled {
     await named(this.options.portNames.mqtt, () => broker.start());
     this.undo.push(() => broker.stop());
     this.broker = broker;
+    this.loop.start();
+    this.undo.push(async () => this.loop.stop());
     const sampling = setInterval(() => {
+      this.loop.sample();
       const stats = door.stats();
       this.rate.sample(stats.readings);
       this.watch.sample({ ...stats, head: vault.journal.head });

@@ -27,6 +27,13 @@ function processFamilies(running: GatewayStatus['process']): Family[] {
     gauge('tidegate_resident_memory_bytes', 'Resident memory of the process.', running.residentBytes),
     counter('tidegate_cpu_seconds_total', 'Processor time of the process, all threads.', running.cpuSeconds),
     counter('tidegate_event_loop_busy_seconds_total', 'Time in which the event loop had work.', running.busySeconds),
+    {
+      name: 'tidegate_event_loop_delay_seconds',
+      type: 'summary',
+      help: 'How late the event loop came to what was due; quantile of the newest whole ten seconds.',
+      samples: [{ value: running.loopDelayP99Ms / 1000, labels: { quantile: '0.99' } }],
+    },
+    gauge('tidegate_event_loop_delay_max_seconds', 'Longest of the same ten seconds.', running.loopDelayMaxMs / 1000),
     gauge('tidegate_flows_running', '1 while the flows run.', flows),
     gauge('tidegate_broker_clients', 'MQTT connections.', running.clients),
     counter(

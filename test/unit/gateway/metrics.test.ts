@@ -57,6 +57,8 @@ const running: GatewayStatus = {
     residentBytes: 150_000_000,
     cpuSeconds: 12.5,
     busySeconds: 9.25,
+    loopDelayP99Ms: 2.5,
+    loopDelayMaxMs: 40,
   },
   vault: {
     ...atRest.vault,
@@ -121,6 +123,8 @@ describe('metrics', () => {
       ['tidegate_up', 1],
       ['tidegate_start_time_seconds', 1_750_000_000],
       ['tidegate_resident_memory_bytes', 150_000_000],
+      ['tidegate_event_loop_delay_seconds{quantile="0.99"}', 0.0025],
+      ['tidegate_event_loop_delay_max_seconds', 0.04],
       ['tidegate_door_readings_total', 1500],
       ['tidegate_vault_readings', 100],
       ['tidegate_vault_rest_bytes', 300],
