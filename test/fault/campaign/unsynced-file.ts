@@ -19,7 +19,8 @@ export class UnsyncedFile {
 
   constructor(inode: bigint, bytes?: Uint8Array) {
     this.inode = inode;
-    this.durable = new Image(bytes);
+    // Of its own: the same record is played more than once.
+    this.durable = new Image(bytes && Uint8Array.from(bytes));
   }
 
   /** A sync that began at an index of the log has ended: what came before it is on the disk. */
