@@ -126,7 +126,10 @@ export interface EncodedCheckpoint {
   series: { series: number; position: number; state: Uint8Array }[];
 }
 
-export type EngineStats = Omit<VaultStats, 'incarnation' | 'head' | 'commits' | 'commitP50Ms' | 'commitP99Ms'> & {
+export type EngineStats = Omit<
+  VaultStats,
+  'incarnation' | 'head' | 'commits' | 'commitP50Ms' | 'commitP99Ms' | 'commitMaxMs' | 'commitTotalMs'
+> & {
   problems: string[];
 };
 

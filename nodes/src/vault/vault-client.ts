@@ -180,7 +180,7 @@ export class VaultClient implements Vault {
 
   async stats(): Promise<VaultStats> {
     const engine = await this.channel.call('stats', []);
-    const { count, p50, p99 } = this.latencies.summary();
+    const { count, p50, p99, max, sum } = this.latencies.summary();
     return {
       ...engine,
       incarnation: this.incarnation,
@@ -188,6 +188,8 @@ export class VaultClient implements Vault {
       commits: count,
       commitP50Ms: p50,
       commitP99Ms: p99,
+      commitMaxMs: max,
+      commitTotalMs: sum,
     };
   }
 

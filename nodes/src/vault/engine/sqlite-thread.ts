@@ -20,6 +20,9 @@ interface Pending {
   reject: (error: Error) => void;
 }
 
+/** What the thread makes is short-lived and small: a larger young generation only keeps garbage for longer. */
+const YOUNG_MB = 6;
+
 /** An engine in a thread of its own: an fsync on a cheap card takes up to half a second, and nothing here waits for it. */
 export class EngineThread implements EngineChannel {
   private readonly worker: Worker;
@@ -47,7 +50,11 @@ export class EngineThread implements EngineChannel {
   static start(options: VaultOptions): EngineThread {
     const script = import.meta.url.endsWith('.ts') ? './vault-worker.ts' : './vault-worker.js';
     return new EngineThread(
-      new Worker(new URL(script, import.meta.url), { workerData: options, name: 'tidegate vault' }),
+      new Worker(new URL(script, import.meta.url), {
+        workerData: options,
+        name: 'tidegate vault',
+        resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
+      }),
       options.directory,
     );
   }

@@ -3,7 +3,6 @@ import { snapshots, boxesOf } from '../catalogue/sqlite-snapshot.ts';
 import { SqliteInventory } from '../catalogue/sqlite-inventory.ts';
 import type { Finding } from '../disk.ts';
 import type { InventoryKind, InventoryPage } from '../inventory.ts';
-import { readRecord } from './redo.ts';
 import type { Parts } from './sqlite-open.ts';
 
 /**
@@ -11,18 +10,7 @@ import type { Parts } from './sqlite-open.ts';
  * work.
  */
 export function* verifyParts(parts: Parts): Generator<Finding | undefined, void> {
-  yield* parts.log.verify();
-  for (let number = parts.log.oldest; number <= parts.log.last; number++) {
-    const record = readRecord(parts.log, number);
-    if (record !== undefined && record.damaged > 0)
-      yield {
-        place: `journal record ${number}`,
-        kind: 'altered',
-        text: `${record.damaged} of its boxes do not open: ${record.lostReadings} readings are lost`,
-        positions: [record.first, record.first + record.count],
-      };
-    else yield undefined;
-  }
+  yield* parts.log.verifySteps();
   yield* parts.readings.verifySteps();
   yield* verifyBlocks(parts);
   yield* verifySnapshots(parts);

@@ -174,6 +174,11 @@ export class JournalLog {
 
   /** Reads all that is held. Appending and releasing go on meanwhile. */
   *verify(): Generator<Finding> {
+    for (const finding of this.verifySteps()) if (finding !== undefined) yield finding;
+  }
+
+  /** The same in steps: undefined after each record. */
+  *verifySteps(): Generator<Finding | undefined> {
     // A damaged first page is met again when its file is read.
     for (const finding of this.misplaced)
       if (finding.kind === 'duplicated' || finding.kind === 'reordered') yield finding;

@@ -10,8 +10,15 @@ import type { Scan, Sighting } from './scan.ts';
 /** Bytes of a first page that mean something. */
 const FIRST_PAGE_BYTES = 101;
 
-/** Reads every byte of the files; they may be written, released and joined by others meanwhile. */
-export function* verifyFiles(files: readonly JournalFile[], last: () => number, sealer: Sealer): Generator<Finding> {
+/**
+ * Reads every byte of the files; they may be written, released and joined by others meanwhile. Yields undefined after
+ * each record, so that the caller can go about other work.
+ */
+export function* verifyFiles(
+  files: readonly JournalFile[],
+  last: () => number,
+  sealer: Sealer,
+): Generator<Finding | undefined> {
   let before: { number: number; tag: Uint8Array } | undefined;
   let sequence = -1;
   for (;;) {
@@ -51,7 +58,7 @@ function* records(
   end: number,
   before: { number: number; tag: Uint8Array } | undefined,
   { sealer, isHeld }: { sealer: Sealer; isHeld: () => boolean },
-): Generator<Finding, { number: number; tag: Uint8Array } | undefined> {
+): Generator<Finding | undefined, { number: number; tag: Uint8Array } | undefined> {
   let previous = before;
   if (previous === undefined || previous.number < file.said.first - 1)
     previous = { number: file.said.first - 1, tag: file.said.previous };
@@ -59,6 +66,7 @@ function* records(
     const { head } = one;
     if (head.number >= end || !isHeld()) break;
     yield* contents(file, one, sealer);
+    yield undefined;
     if (previous.number === head.number - 1 && !Buffer.from(previous.tag).equals(head.previous))
       yield {
         place: `${file.name}, page ${one.at}, record ${head.number}`,
