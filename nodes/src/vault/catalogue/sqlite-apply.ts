@@ -7,6 +7,7 @@ import type { SqliteDocuments } from './sqlite-documents.ts';
 import type { SqliteDoor } from './sqlite-door.ts';
 import type { SqliteOutbox } from './sqlite-outbox.ts';
 import { putMeta, type Sqlite } from './sqlite-schema.ts';
+import type { SqliteSegments } from './sqlite-segments.ts';
 import type { SqliteSeries } from './sqlite-series.ts';
 import { shredRows } from './sqlite-shred.ts';
 
@@ -19,6 +20,7 @@ export interface Stores {
   readonly outbox: SqliteOutbox;
   readonly alerts: SqliteAlerts;
   readonly documents: SqliteDocuments;
+  readonly segments: SqliteSegments;
   /** The next commit's readings get no position below `to`. */
   advance(to: number): void;
 }
@@ -106,7 +108,7 @@ function applyAll(stores: Stores, some: readonly Effect[], effects: Effect[]): v
 
 /** Applies what was decided; once live, and again from the journal after a crash. */
 export function applyEffect(stores: Stores, effect: Effect): void {
-  const { series, door, checkpoints, outbox, alerts, documents } = stores;
+  const { series, door, checkpoints, outbox, alerts, documents, segments } = stores;
   switch (effect.kind) {
     case 'series': {
       const { number, name, unit, type } = effect;
@@ -140,6 +142,14 @@ export function applyEffect(stores: Stores, effect: Effect): void {
       return beginIncarnation(stores, effect.incarnation);
     case 'shredded':
       return shredRows(stores, effect.before);
+    case 'segment-removed':
+      return segments.giveUp(effect);
+    case 'blocks-dropped':
+      return outbox.acknowledge(effect.stream, effect.ranges);
+    case 'lost':
+      return segments.lose(effect.place, effect.readings);
+    case 'left-behind':
+      return checkpoints.leaveBehind(effect.below);
   }
 }
 

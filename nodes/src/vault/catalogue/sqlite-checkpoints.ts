@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import { decodeCbor, encodeCbor } from '../cbor.ts';
 import type { EncodedChange, EncodedCheckpoint } from '../engine.ts';
-import { openOrNote, type Store } from './sqlite-damage.ts';
+import { counter, openOrNote, type Store } from './sqlite-damage.ts';
 import type { Query, Statement } from './sqlite-schema.ts';
 
+/** Counter of the position below which nobody is waited for. */
+const LEFT_BEHIND = 'left-behind';
 /** Begin of the names of consumers whose state are windows of registers. */
 const REGISTERS = 'summary/';
 
@@ -87,6 +89,23 @@ export class SqliteCheckpoints {
   replayFrom(head: number): number {
     const watermarks = [...this.consumers().values()].map(({ replayFrom }) => replayFrom);
     return watermarks.length === 0 ? head : Math.min(...watermarks);
+  }
+
+  /** Position from which on readings are kept for consumers: their lowest watermark, unless they were left behind. */
+  keptFrom(head: number): number {
+    return Math.max(this.replayFrom(head), counter(this.store.db, LEFT_BEHIND));
+  }
+
+  /** Whether somebody makes registers of the readings. */
+  get summarised(): boolean {
+    return [...this.consumers().values()].some(({ name }) => name.startsWith(REGISTERS));
+  }
+
+  leaveBehind(below: number): void {
+    const put = this.store.db.prepare(
+      'INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)',
+    );
+    put.run(LEFT_BEHIND, below);
   }
 
   /** Name and low-watermark of each consumer; a damaged one reads everything again, since states skip what they include. */

@@ -45,6 +45,12 @@ export class SqliteDocuments {
     return row === undefined ? undefined : this.open(row)?.value;
   }
 
+  count(namespace: string): number {
+    const { db, keys } = this.store;
+    const count = db.prepare<unknown[], number>('SELECT count(*) FROM documents WHERE namespace = ?').pluck();
+    return count.get(keys.nameHash('namespace', namespace)) ?? 0;
+  }
+
   /** In order of key. */
   list(namespace: string): { key: string; value: Uint8Array }[] {
     const rows = this.store.db

@@ -1,7 +1,8 @@
 import type { BlockFiles, BlockPlace, FiledBlock } from '../engine/block-files.ts';
+import { summaryStream, windowsOf } from '../budget/block-windows.ts';
 import { outside } from '../ranges.ts';
 import { decodeCbor, encodeCbor } from '../cbor.ts';
-import { openOrNote, type Store } from './sqlite-damage.ts';
+import { counter, openOrNote, type Store } from './sqlite-damage.ts';
 import { metaOf, type Query, type Statement } from './sqlite-schema.ts';
 import type { Block, Range, StreamBacklog } from '../vault.ts';
 
@@ -28,6 +29,8 @@ const MAX_BLOCKS = 1_024;
 const EMPTY = new Uint8Array(0);
 /** Begin of the names of streams that an earlier incarnation of this store wrote. */
 const ORPHAN = 'orphan:';
+/** Begin of the counters of how far the windows of a stream are sealed, by its number; epoch milliseconds. */
+const SEALED_UNTIL = 'sealed/';
 
 /**
  * Blocks wait by stream and number. Counts and sizes stand in the stream's row, so that nothing is ever added up. A body
@@ -71,6 +74,13 @@ export class SqliteOutbox {
     for (let lost = sealed + 1; lost < number; lost++) this.insert.run(id, lost, 0, this.seal(id, lost, EMPTY));
     this.insert.run(id, number, body.length, this.seal(id, number, body));
     this.tally.run(number - sealed, number - sealed, body.length, id);
+    this.raiseSealed(stream, id, body);
+  }
+
+  /** End of the newest window that this stream has sealed, whether its block still waits or not; 0 when none is known. */
+  sealedUntil(stream: string): number {
+    const row = this.streamRow(stream);
+    return row === undefined ? 0 : counter(this.store.db, `${SEALED_UNTIL}${row.id}`);
   }
 
   rewrite(stream: string, number: number, body: Uint8Array): void {
@@ -251,6 +261,16 @@ export class SqliteOutbox {
     if (size === undefined) return;
     this.update.run(body.length, this.seal(stream, number, body), stream, number);
     this.tally.run(0, 0, body.length - size, stream);
+  }
+
+  private raiseSealed(stream: string, id: number, body: Uint8Array): void {
+    const resolution = summaryStream(stream)?.resolution;
+    const windows = resolution === undefined ? undefined : windowsOf(body);
+    if (resolution === undefined || windows === undefined) return;
+    const put = this.store.db.prepare(
+      'INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)',
+    );
+    put.run(`${SEALED_UNTIL}${id}`, windows.to + resolution * 1000);
   }
 
   /** Under the key of the month in which it is made, so that a shred takes it along. */

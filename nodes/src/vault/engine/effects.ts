@@ -36,5 +36,13 @@ export const effectSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('incarnation'), incarnation: bytes }),
   /** The months before one (since January 1970) are given up: their waiting blocks, alerts and rejections go. */
   z.object({ kind: z.literal('shredded'), before: whole }),
+  /** A file of readings is given up: it goes once this is on the disk. The tag is that of its footer. */
+  z.object({ kind: z.literal('segment-removed'), number: whole, recordTo: whole, tag: bytes }),
+  /** Waiting blocks are given up; their numbers stay taken. */
+  z.object({ kind: z.literal('blocks-dropped'), stream: z.string(), ranges }),
+  /** Readings that turned out broken, by where they lie: they are declared once, and are not among what goes later. */
+  z.object({ kind: z.literal('lost'), place: z.string(), readings: whole }),
+  /** Consumers are not waited for below this position. */
+  z.object({ kind: z.literal('left-behind'), below: whole }),
 ]);
 export type Effect = z.infer<typeof effectSchema>;
