@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { openVault, type Vault } from '@tidegate/nodes/vault';
+import { type KeyReference, openVault, type Vault } from '@tidegate/nodes/vault';
 import { parse, stringify } from 'yaml';
 import { freePort } from '../../test/support/ports.ts';
 import { Program, root } from '../../test/support/process.ts';
@@ -59,9 +59,12 @@ export async function startBareGateway(
   };
 }
 
-/** The vault of a gateway that does not run, in this process. */
-export const openGatewayVault = ({ directory }: GatewayFolder): Promise<Vault> =>
-  openVault({ directory: path.join(directory, 'vault'), key: { file: path.join(directory, 'keys/vault.key') } });
+/** The vault of a gateway that does not run, in this process; `key` when it is no longer the one made by init. */
+export const openGatewayVault = ({ directory }: GatewayFolder, key?: KeyReference): Promise<Vault> =>
+  openVault({
+    directory: path.join(directory, 'vault'),
+    key: key ?? { file: path.join(directory, 'keys/vault.key') },
+  });
 
 /** A figure on the gateway's `/metrics`, by its name with labels. */
 export async function metric({ metricsPort }: GatewayFolder, name: string): Promise<number> {

@@ -8,6 +8,7 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { CONNACK, connectPacket, PUBACK, publishPacket } from './packets.ts';
 import { signal } from './signal.ts';
 
 export interface LoadOptions {
@@ -24,27 +25,8 @@ export interface LoadOptions {
   rate?: number;
 }
 
-const CONNACK = 0x20;
-const PUBACK = 0x40;
 /** Values of a series that are drawn before the clock starts and then repeated. */
 const DRAWN = 256;
-
-/** MQTT 3.1.1 CONNECT with a clean session and no keep-alive (section 3.1). */
-function connectPacket(clientId: string): Buffer {
-  const id = Buffer.from(clientId);
-  const head = Buffer.from([0x10, 12 + id.length, 0, 4, 0x4d, 0x51, 0x54, 0x54, 4, 2, 0, 0, 0, id.length]);
-  return Buffer.concat([head, id]);
-}
-
-/** QoS 1 PUBLISH with packet identifier 0, to be patched at `idAt` (section 3.3). */
-function publishPacket(topic: string, payload: string): { bytes: Buffer; idAt: number } {
-  const name = Buffer.from(topic);
-  const body = Buffer.from(payload);
-  const remaining = 2 + name.length + 2 + body.length;
-  if (remaining > 127) throw new Error(`a PUBLISH of ${remaining} bytes needs a longer length field`);
-  const bytes = Buffer.concat([Buffer.from([0x32, remaining, 0, name.length]), name, Buffer.from([0, 0]), body]);
-  return { bytes, idAt: 4 + name.length };
-}
 
 class Publisher {
   acknowledged = 0;

@@ -155,9 +155,27 @@ export async function startStockFlow(
     path.join(userDir, 'settings.js'),
     `module.exports = { flowFile: 'flows.json', uiHost: '127.0.0.1', uiPort: ${await freePort()}, nodesDir: [${JSON.stringify(sqliteNode)}], credentialSecret: 'bench', telemetry: { enabled: false } };\n`,
   );
-  const red = createRequire(import.meta.url).resolve('node-red/red.js');
-  const program = new Program('stock Node-RED', process.execPath, [red, '--userDir', userDir]);
+  const program = nodeRed('stock Node-RED', userDir);
   await program.line(/table ready/);
   await program.line(/Connected to broker/);
   return { program, database };
+}
+
+/** Node-RED as it comes, without a flow. */
+export async function startIdleNodeRed(directory: string): Promise<Program> {
+  const userDir = path.join(directory, 'idle-node-red');
+  mkdirSync(userDir);
+  writeFileSync(path.join(userDir, 'flows.json'), '[]');
+  writeFileSync(
+    path.join(userDir, 'settings.js'),
+    `module.exports = { flowFile: 'flows.json', uiHost: '127.0.0.1', uiPort: ${await freePort()}, credentialSecret: 'bench', telemetry: { enabled: false } };\n`,
+  );
+  const program = nodeRed('idle Node-RED', userDir);
+  await program.line(/Started flows/);
+  return program;
+}
+
+function nodeRed(name: string, userDir: string): Program {
+  const red = createRequire(import.meta.url).resolve('node-red/red.js');
+  return new Program(name, process.execPath, [red, '--userDir', userDir]);
 }

@@ -23,7 +23,11 @@ export class BenchFolder {
   }
 }
 
-/** Readings of the reference signal: `series` of them at 1 Hz, a second at a time, each in its own order of arrival. */
+/** Names of series for `Sensors`. */
+export const deviceNames = (series: number): string[] =>
+  Array.from({ length: series }, (_, i) => `site/line${i % 20}/device${i}/temperature`);
+
+/** Readings of the reference signal: a series for each name at 1 Hz, a second at a time, each in its own order of arrival. */
 export class Sensors {
   readonly names: readonly string[];
   private readonly values: (() => number)[];
@@ -31,9 +35,9 @@ export class Sensors {
   private second = 0;
   readonly start: number;
 
-  constructor(series: number, noise: number, start = Date.UTC(2026, 10, 2)) {
+  constructor(series: number | readonly string[], noise: number, start = Date.UTC(2026, 10, 2)) {
     this.start = start;
-    this.names = Array.from({ length: series }, (_, i) => `site/line${i % 20}/device${i}/temperature`);
+    this.names = typeof series === 'number' ? deviceNames(series) : series;
     this.values = this.names.map((_, i) => signal({ noise, seed: i + 1 }));
     this.random = uniform(4711);
   }

@@ -1,7 +1,8 @@
 import type { Clock } from '../../node/clock.ts';
+import type { Finding } from '../disk.ts';
 import type { JournalLog } from '../journal/journal-log.ts';
 import type { ReadingStore } from '../readings/reading-store.ts';
-import { readRecord } from './redo.ts';
+import { damagedBoxes, readRecord } from './redo.ts';
 
 /**
  * After a start the readings that no segment holds yet are taken into the open chunks again, a slice at a time: doors
@@ -11,11 +12,19 @@ export class CatchUp {
   private readonly log: JournalLog;
   private readonly readings: ReadingStore;
   private readonly clock: Clock;
+  private readonly onDamage: (finding: Finding) => void;
   /** Record that is taken in next. */
   private next: number;
 
   /** `from`: the first record that no segment includes. */
-  constructor(log: JournalLog, readings: ReadingStore, clock: Clock, from: number) {
+  constructor(
+    log: JournalLog,
+    readings: ReadingStore,
+    clock: Clock,
+    from: number,
+    onDamage: (finding: Finding) => void,
+  ) {
+    this.onDamage = onDamage;
     this.log = log;
     this.readings = readings;
     this.clock = clock;
@@ -36,8 +45,9 @@ export class CatchUp {
   step(budgetMs: number): void {
     const until = this.clock.monotonic() + budgetMs;
     while (!this.done && this.clock.monotonic() < until) {
-      for (const { position, entry } of readRecord(this.log, this.next)?.readings ?? [])
-        this.readings.add(entry.bytes, position);
+      const record = readRecord(this.log, this.next);
+      if (record !== undefined && record.damaged > 0) this.onDamage(damagedBoxes(record));
+      for (const { position, entry } of record?.readings ?? []) this.readings.add(entry.bytes, position);
       this.next++;
     }
   }

@@ -1,6 +1,7 @@
+import type { Finding } from '../disk.ts';
 import type { JournalPart } from '../engine.ts';
 import type { JournalLog } from '../journal/journal-log.ts';
-import { readRecord, type ReadRecord } from './redo.ts';
+import { damagedBoxes, readRecord, type ReadRecord } from './redo.ts';
 
 /** Records that one call looks at; a reader of one source is told where to go on rather than kept waiting. */
 const MAX_RECORDS = 256;
@@ -9,11 +10,13 @@ const MAX_LIMIT = 65_536;
 /** Readings in the order in which they came, for consumers that read again what they have not saved. */
 export class JournalReader {
   private readonly log: JournalLog;
+  private readonly onDamage: (finding: Finding) => void;
   /** The record opened last: a reader with a small limit comes back for the rest of it. */
   private opened: ReadRecord | undefined;
 
-  constructor(log: JournalLog) {
+  constructor(log: JournalLog, onDamage: (finding: Finding) => void) {
     this.log = log;
+    this.onDamage = onDamage;
   }
 
   /** Readings at or after `from`, at most `limit`, only of `source` when given. What the journal let go of is passed over. */
@@ -47,6 +50,7 @@ export class JournalReader {
   private open(number: number): ReadRecord | undefined {
     if (this.opened?.number === number) return this.opened;
     const record = readRecord(this.log, number);
+    if (record !== undefined && record.damaged > 0) this.onDamage(damagedBoxes(record));
     // The newest one may still be superseded after a failed write.
     if (record !== undefined && number < this.log.last) this.opened = record;
     return record;

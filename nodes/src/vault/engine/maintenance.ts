@@ -14,6 +14,11 @@ const REPLAY_BYTES = 256 * 1024 * 1024;
 /** Without readings a fold only makes a snapshot; that often, at most. */
 const QUIET_FOLD_MS = 24 * 3_600_000;
 const SLICE_MS = 5;
+/** Memory of readings at which folding takes more of the thread, bytes: what comes in faster than that waits. */
+const PRESSED_BYTES = 10 * 1024 * 1024;
+const PRESSED_SLICE_MS = 25;
+const OVERFULL_BYTES = 20 * 1024 * 1024;
+const OVERFULL_SLICE_MS = 150;
 const SYNC_POLL_MS = 5;
 const IDLE_MS = 500;
 /** After a failure in the background, e.g. a full disk. */
@@ -77,6 +82,13 @@ export class Maintenance {
     }
   }
 
+  /** How long a slice of folding may take, milliseconds. */
+  private get slice(): number {
+    const { bytes } = this.parts.readings.open;
+    if (bytes > OVERFULL_BYTES) return OVERFULL_SLICE_MS;
+    return bytes > PRESSED_BYTES ? PRESSED_SLICE_MS : SLICE_MS;
+  }
+
   stop(): void {
     // The generator's own `finally` removes unfinished files.
     this.running?.return();
@@ -98,6 +110,7 @@ export class Maintenance {
       this.running = this.fold();
       return 0;
     }
+    if (parts.keysChanged) parts.keepKeys();
     if (parts.catalogue.dirty && clock.monotonic() - this.flushedAt > FLUSH_MS) {
       parts.flush();
       this.flushedAt = clock.monotonic();
@@ -154,7 +167,7 @@ export class Maintenance {
   private *segment(): Generator<number, SegmentEntry> {
     for (;;) {
       const began = this.clock.monotonic();
-      const entry = this.parts.readings.foldStep(SLICE_MS);
+      const entry = this.parts.readings.foldStep(this.slice);
       if (entry !== undefined) return entry;
       // A step that did nothing waits for the disk.
       yield this.clock.monotonic() - began < 1 ? SYNC_POLL_MS : 0;
@@ -253,7 +266,7 @@ export class Maintenance {
     const floor = catalogue.checkpoints.replayFrom(catalogue.head);
     const wanted = log.find(floor) ?? log.last + 1;
     const crowded = log.bytes.held > REPLAY_BYTES;
-    log.release(crowded ? needed : Math.min(needed, wanted));
+    log.release(Math.min(crowded ? needed : Math.min(needed, wanted), this.parts.pinned));
     this.parts.keys.dropJournalKeys(log.oldestKey);
   }
 }

@@ -104,7 +104,8 @@ export function redo(log: JournalLog, applied: number, apply: (effects: readonly
   return report;
 }
 
-function damagedBoxes({ number, damaged, lostReadings, first, count }: ReadRecord): Finding {
+/** In words; the same ones whoever meets it. */
+export function damagedBoxes({ number, damaged, lostReadings, first, count }: ReadRecord): Finding {
   return {
     place: `journal record ${number}`,
     kind: 'altered',

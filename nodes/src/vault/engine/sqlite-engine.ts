@@ -56,6 +56,7 @@ export class SqliteEngine implements EngineCalls {
   private readonly clock: Clock;
   private state: Open | undefined;
   private damage: TideError | undefined;
+  private lastStats: EngineStats | undefined;
   private shredded: ShredReport | undefined;
   private inventoryHeld: SqliteInventory | undefined;
   private verification: Iterator<Finding | undefined, void> | undefined;
@@ -77,7 +78,7 @@ export class SqliteEngine implements EngineCalls {
       store: parts.keys,
       directory,
       reference: this.options.key,
-      keepCopy: (text) => parts.keepKeys(text),
+      keepCopy: () => parts.keepKeys(),
       shredData: ({ before }) => parts.shredBefore(monthFrom(before)!),
     });
     const completeShred = (): void => {
@@ -85,7 +86,13 @@ export class SqliteEngine implements EngineCalls {
     };
     const maintenance = new Maintenance(parts, this.clock, completeShred);
     if (keys.shredding) maintenance.requestFold();
-    this.state = { parts, owner, keys, maintenance, reader: new JournalReader(parts.log) };
+    this.state = {
+      parts,
+      owner,
+      keys,
+      maintenance,
+      reader: new JournalReader(parts.log, (finding) => parts.note(finding)),
+    };
     return {
       directory,
       incarnation: incarnation.toString('hex'),
@@ -189,7 +196,9 @@ export class SqliteEngine implements EngineCalls {
     catalogue.flush(log.last);
     const file = path.join(directory, DATABASE_FILE);
     this.inventoryHeld = new SqliteInventory({ ...store, ...catalogue }, blockFiles, receipts.digests(), file);
-    return { head: catalogue.head, replayFrom: this.replayFrom() };
+    const replayFrom = this.replayFrom();
+    parts.pinned = log.find(replayFrom) ?? log.last + 1;
+    return { head: catalogue.head, replayFrom };
   }
 
   inventory<Kind extends InventoryKind>(kind: Kind, after: number, maxBytes: number): InventoryPage<Kind> {
@@ -198,6 +207,7 @@ export class SqliteEngine implements EngineCalls {
   }
 
   endCut(): void {
+    if (this.state !== undefined) this.state.parts.pinned = Infinity;
     this.inventoryHeld?.close();
     this.inventoryHeld = undefined;
   }
@@ -271,7 +281,13 @@ export class SqliteEngine implements EngineCalls {
 
   stats(): EngineStats {
     const { parts, maintenance } = this.require();
-    return statsOf(parts, maintenance, this.damage);
+    try {
+      return (this.lastStats = statsOf(parts, maintenance, this.damage));
+    } catch (error) {
+      // A damaged catalogue may not be countable any more.
+      if (this.lastStats === undefined || engineError(error, parts.directory).code !== 'damaged') throw error;
+      return { ...this.lastStats, problems: [...parts.problems] };
+    }
   }
 
   close(): void {

@@ -10,12 +10,15 @@ import type { Vault, VaultOptions } from '../vault.ts';
 const PATIENCE_MS = 60_000;
 const FIRST_PAUSE_MS = 2;
 const LONGEST_PAUSE_MS = 50;
+/** While one write follows another, what goes on in the background gets a turn at least that often. */
+const LONGEST_REST_MS = 20;
 
 /** An engine on this very thread. Between its tries to write it answers readers, and goes on in the background. */
 export class LocalEngine implements EngineChannel {
   private readonly engine: SqliteEngine;
   private readonly directory: string;
   private timer: NodeJS.Timeout | undefined;
+  private wentOnAt = 0;
 
   constructor(options: VaultOptions, clock: Clock) {
     this.directory = options.directory;
@@ -32,8 +35,9 @@ export class LocalEngine implements EngineChannel {
     try {
       const result = await this.whenFree(() => run.apply(this.engine, parameters));
       if (method === 'open') this.schedule(0);
-      // What was just written may be reason enough to look again.
       else if (method === 'requestFold') this.schedule(0);
+      // One write after the other would leave timers no turn.
+      else if (method === 'write' && systemClock.monotonic() - this.wentOnAt > LONGEST_REST_MS) this.goOn();
       return result;
     } catch (error) {
       throw engineError(error, this.directory);
@@ -53,6 +57,7 @@ export class LocalEngine implements EngineChannel {
   }
 
   private goOn(): void {
+    this.wentOnAt = systemClock.monotonic();
     try {
       this.schedule(this.engine.maintain());
     } catch (error) {

@@ -86,6 +86,9 @@ export class Parts {
   /** Newest record that segments, block files and snapshot include. */
   folded: number;
   snapshotRecord: number;
+  private keptGeneration = 0;
+  /** Oldest record that somebody is reading: the journal keeps it. */
+  pinned = Infinity;
   private readonly clock: Clock;
   private readonly boot = bootId();
 
@@ -117,10 +120,11 @@ export class Parts {
       const segments = this.openReadings(disk.below('segments'), sealer);
       open.push((this.readings = segments));
       this.folded = Math.max(0, ...segments.entries().map(({ recordTo }) => recordTo));
-      this.catchUp = new CatchUp(log, segments, clock, this.folded + 1);
+      this.catchUp = new CatchUp(log, segments, clock, this.folded + 1, (finding) => this.note(finding));
       this.snapshotRecord = snapshotRecord(this.state, sealer);
       this.recall();
-      if (this.keys.reconcile(this.catalogue.meta('keys')?.toString('utf8'), secret)) this.noteKeys();
+      if (this.keys.reconcile(this.catalogue.meta('keys')?.toString('utf8'), secret)) this.keepKeys();
+      else this.keptGeneration = keys.generation;
       this.incarnation = this.catalogue.incarnation ?? Buffer.alloc(0);
       this.settleIncarnation(opened.isNew, lossy);
     } catch (error) {
@@ -142,7 +146,9 @@ export class Parts {
     try {
       catalogue.apply(effects);
       const span = { first: catalogue.head, count: 0, timeFrom: 0, timeTo: 0 };
-      this.written.journal += log.append({ ...span, ...this.now(), boxes: effectBoxes(effects) }).bytes;
+      const { number, bytes } = log.append({ ...span, ...this.now(), boxes: effectBoxes(effects) });
+      this.written.journal += bytes;
+      this.catchUp.reached(number);
       catalogue.db.exec('RELEASE own');
     } catch (error) {
       if (catalogue.db.inTransaction) catalogue.db.exec('ROLLBACK TO own; RELEASE own');
@@ -164,10 +170,16 @@ export class Parts {
     catalogue.rewrite();
   }
 
-  keepKeys(text: string): void {
-    this.catalogue.begin();
-    this.catalogue.setMeta('keys', Buffer.from(text));
+  /** Whether the catalogue's copy of the key header is behind. */
+  get keysChanged(): boolean {
+    return this.keys.generation !== this.keptGeneration;
+  }
+
+  /** Puts the copy of the key header on the disk: a key whose wrapping is lost takes all that it sealed with it. */
+  keepKeys(): void {
+    this.noteKeys();
     this.flush();
+    this.catalogue.checkpoint();
   }
 
   addSegment(entry: SegmentEntry): void {
@@ -176,7 +188,7 @@ export class Parts {
   }
 
   flush(): void {
-    if (this.keys.text !== this.catalogue.meta('keys')?.toString('utf8')) this.noteKeys();
+    if (this.keysChanged) this.noteKeys();
     this.catalogue.flush(this.log.last);
   }
 
@@ -246,15 +258,18 @@ export class Parts {
     for (const part of catalogue.door.loadReceipts().toReversed()) receipts.addOlder(saved, part);
   }
 
-  private note({ kind, place, text }: Finding): void {
-    if (kind === 'torn') return;
-    this.problems.push(`${place}: ${kind}; ${text}`);
+  /** Counts what was found damaged, once, and tells of it. */
+  note({ kind, place, text }: Finding): void {
+    const words = `${place}: ${kind}; ${text}`;
+    if (kind === 'torn' || this.problems.includes(words)) return;
+    this.problems.push(words);
     this.catalogue.damage.note('journal', [Buffer.from(`${kind} ${place}`)], new Uint8Array(0), () => undefined);
   }
 
   private noteKeys(): void {
     this.catalogue.begin();
     this.catalogue.setMeta('keys', Buffer.from(this.keys.text));
+    this.keptGeneration = this.keys.generation;
   }
 
   /** A store that is new, lost numbers it gave out, or is a copy of another one writes as a writer of its own. */

@@ -35,6 +35,8 @@ export function chooseKeys(
   }
   if (first?.keys !== undefined)
     return chosen(first.keys, [foundOf(first, 'keys that still open are used')], second?.keys);
+  // Of two that do not open, the one that is sound knows best: a wrong secret must not pass for damage.
+  if (second?.failure?.code === 'wrong-key' && first?.failure?.code === 'damaged') throw second.failure;
   if (first?.failure !== undefined) throw first.failure;
   if (second?.failure !== undefined) throw second.failure;
   return second?.keys && chosen(second.keys, [foundOf(first, 'what opens of its copy is used')], undefined);
