@@ -93,6 +93,7 @@ export class SqliteEngine implements EngineCalls {
       maintenance,
       reader: new JournalReader(parts.log, (finding) => parts.note(finding)),
     };
+    this.lastStats = this.stats();
     return {
       directory,
       incarnation: incarnation.toString('hex'),

@@ -125,6 +125,7 @@ export class Parts {
       this.recall();
       if (this.keys.reconcile(this.catalogue.meta('keys')?.toString('utf8'), secret)) this.keepKeys();
       else this.keptGeneration = keys.generation;
+      for (const finding of keys.findings) this.note(finding);
       this.incarnation = this.catalogue.incarnation ?? Buffer.alloc(0);
       this.settleIncarnation(opened.isNew, lossy);
     } catch (error) {
