@@ -20,7 +20,6 @@ export async function run(progress: (text: string) => void): Promise<Report> {
   const quiet = await atRest(0.2, progress);
   const noisy = await atRest(1, progress);
   progress('plain SQLite rows');
-  const openPlain = (file: string): Plain.Database => new Plain(file);
   const plain = rows(openPlain, false);
   const plainIndexed = rows(openPlain, true);
   progress('encrypted SQLite rows');
@@ -72,6 +71,8 @@ async function atRest(noise: number, progress: (text: string) => void): Promise<
     folder.remove();
   }
 }
+
+const openPlain = (file: string): Plain.Database => new Plain(file);
 
 /** Bytes a row of a table that holds the same, after VACUUM. */
 function rows(open: (file: string) => Plain.Database, indexed: boolean): number {

@@ -63,7 +63,7 @@ interface Measured {
 
 interface Device {
   mount: string;
-  written(): number;
+  written: () => number;
 }
 
 async function onDevice<T>(measure: (device: Device) => Promise<T>): Promise<T> {
