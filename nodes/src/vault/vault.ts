@@ -258,4 +258,14 @@ export interface VaultOptions {
   commitDelayMs?: number;
   /** How much room it may take, and for how long it keeps readings. */
   budget?: BudgetOptions;
+  /** For machines that are smaller or busier than most. */
+  sizes?: VaultSizes;
+}
+
+/** Bytes; absent: what does well on a gateway with 1 GB of memory. */
+export interface VaultSizes {
+  /** Memory of readings that no segment holds yet at which they are folded, 65,536 to 2^30; 8 MiB. Less makes more and smaller chunks. */
+  unfolded?: number;
+  /** A file of the journal, 32,768 to 2^30; 4 MiB. The journal lets go of its records a file at a time. */
+  journalFile?: number;
 }

@@ -28,7 +28,7 @@ import type { KeyStatus } from '../keys/key-status.ts';
 import type { ShredReport } from '../keys/vault-keys.ts';
 import type { QueryCursor, QueryPage } from '../readings/reading-store.ts';
 import { encodeReceipts } from '../receipt-codec.ts';
-import type { Block, KeyReference, QueuedAlert, Range, StreamBacklog, VaultOptions } from '../vault.ts';
+import type { Block, KeyReference, QueuedAlert, Range, StreamBacklog, VaultOptions, VaultSizes } from '../vault.ts';
 import { effectBoxes, readingBoxes, receiptBox } from './boxes.ts';
 import type { Effect } from './effects.ts';
 import { JournalReader } from './journal-reader.ts';
@@ -70,8 +70,10 @@ export class SqliteEngine implements EngineCalls {
     mkdirSync(this.options.directory, { recursive: true, mode: 0o700 });
     const directory = realpathSync(this.options.directory);
     const secret = readKey(this.options.key, directory);
+    const { sizes = {} } = this.options;
+    checkSizes(sizes);
     const parts = openAgain(directory, () =>
-      openParts({ directory, secret, clock: this.clock, claim: () => Owner.claim(directory) }),
+      openParts({ directory, secret, clock: this.clock, sizes, claim: () => Owner.claim(directory) }),
     );
     const { catalogue, owner, incarnation } = parts;
     const keys = new EngineKeys({
@@ -370,6 +372,23 @@ export class SqliteEngine implements EngineCalls {
 }
 
 const VERIFY_SLICE_MS = 20;
+const MIN_UNFOLDED = 65_536;
+const MIN_JOURNAL_FILE = 32_768;
+const MAX_SIZE = 2 ** 30;
+
+function checkSizes({ unfolded, journalFile }: VaultSizes): void {
+  checkSize('memory of unfolded readings', unfolded, MIN_UNFOLDED);
+  checkSize('file of the journal', journalFile, MIN_JOURNAL_FILE);
+}
+
+/** Throws TideError `bad-option`. */
+function checkSize(what: string, value: number | undefined, least: number): void {
+  if (value === undefined || (Number.isSafeInteger(value) && value >= least && value <= MAX_SIZE)) return;
+  throw new TideError(
+    'bad-option',
+    `the ${what} is ${value} bytes; allowed are whole numbers from ${least} to ${MAX_SIZE}`,
+  );
+}
 
 /** Damage of the catalogue that shows only once its tables are read: with the mark, the second try makes it anew. */
 function openAgain(directory: string, open: () => Parts): Parts {

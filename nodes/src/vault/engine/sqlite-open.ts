@@ -16,6 +16,7 @@ import { isMonthBefore } from '../keys/key-numbers.ts';
 import { KeyStore } from '../keys/file-key-store.ts';
 import { Sealer } from '../keys/sealed.ts';
 import { ReadingStore, type SegmentEntry } from '../readings/reading-store.ts';
+import type { VaultSizes } from '../vault.ts';
 import { BlockFiles } from './block-files.ts';
 import { effectBoxes } from './boxes.ts';
 import { CatchUp } from './catch-up.ts';
@@ -28,6 +29,7 @@ export interface OpenOptions {
   directory: string;
   secret: string;
   clock: Clock;
+  sizes?: VaultSizes | undefined;
   /** Takes the vault for this process; throws TideError `owned`. */
   claim(): Owner;
 }
@@ -93,7 +95,7 @@ export class Parts {
   private readonly boot = bootId();
 
   constructor(options: OpenOptions, owner: Owner, disk: Disk, keys: KeyStore, problems: string[]) {
-    const { directory, clock, secret } = options;
+    const { directory, clock, secret, sizes = {} } = options;
     this.directory = directory;
     this.databaseFile = path.join(directory, DATABASE_FILE);
     this.owner = owner;
@@ -112,12 +114,13 @@ export class Parts {
       const { log, findings } = JournalLog.open(disk.below('journal'), sealer, () => keys.ring.journal, {
         acknowledged: this.catalogue.applied,
         spare: SPARE_FILES,
+        ...(sizes.journalFile !== undefined && { fileBytes: sizes.journalFile }),
         onFinding: (finding) => this.note(finding),
       });
       open.push(log);
       this.log = log;
       const lossy = this.recover(opened.lossy, findings);
-      const segments = this.openReadings(disk.below('segments'), sealer);
+      const segments = this.openReadings(disk.below('segments'), sealer, sizes.unfolded);
       open.push((this.readings = segments));
       this.folded = Math.max(0, ...segments.entries().map(({ recordTo }) => recordTo));
       this.catchUp = new CatchUp(log, segments, clock, this.folded + 1, (finding) => this.note(finding));
@@ -232,7 +235,7 @@ export class Parts {
     return lossy || report.lossy;
   }
 
-  private openReadings(disk: Disk, sealer: Sealer): ReadingStore {
+  private openReadings(disk: Disk, sealer: Sealer, fullBytes: number | undefined): ReadingStore {
     const { keys, clock, catalogue } = this;
     const known = catalogue.segments.all();
     const seals = {
@@ -241,7 +244,7 @@ export class Parts {
       keyFor: (time: number) => keys.monthKey(time),
       shreddedAt: (id: number) => keys.ring.shreddedAt(id),
     };
-    const { store, findings } = ReadingStore.open(disk, seals, known);
+    const { store, findings } = ReadingStore.open(disk, seals, known, undefined, fullBytes);
     for (const finding of findings) this.note(finding);
     const entries = store.entries();
     const listed = new Set(known?.map(({ number }) => number));

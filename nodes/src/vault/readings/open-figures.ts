@@ -11,7 +11,7 @@ export interface OpenFigures {
   since: number;
 }
 
-/** Bytes of open chunks at which they are folded. */
+/** Bytes of open chunks at which they are folded, unless another number is given. */
 export const FULL_BYTES = 8 * 1024 * 1024;
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -19,10 +19,14 @@ const DAY = 24 * HOUR;
 const GOOD_CHUNK = 512;
 const WORTH_BYTES = 1024 * 1024;
 
-export function isFoldDue({ readings, bytes, series, since }: OpenFigures, now: number): boolean {
+export function isFoldDue(
+  { readings, bytes, series, since }: OpenFigures,
+  now: number,
+  fullBytes = FULL_BYTES,
+): boolean {
   if (readings === 0) return false;
   const age = now - since;
-  if (bytes >= FULL_BYTES || age >= DAY) return true;
+  if (bytes >= fullBytes || age >= DAY) return true;
   return age >= HOUR && (readings >= GOOD_CHUNK * series || bytes >= WORTH_BYTES);
 }
 

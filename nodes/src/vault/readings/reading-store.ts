@@ -39,6 +39,7 @@ export interface StoreCounts {
  */
 export class ReadingStore {
   private readonly disk: Disk;
+  private readonly fullBytes: number;
   private readonly seals: SegmentSeals;
   private readonly cache: SegmentCache;
   private readonly pool = new SlabPool(KEPT_SLABS);
@@ -63,16 +64,18 @@ export class ReadingStore {
   /**
    * `known`: what the catalogue says, believed where names, sizes and heads agree; undefined when it was lost.
    * `last`: number and tag of the newest segment there ever was, where all of them may have been removed since.
-   * A segment that is not known is taken in: it was finished just before a crash.
+   * A segment that is not known is taken in: it was finished just before a crash. `fullBytes`: memory at which a fold is due.
    */
   static open(
     disk: Disk,
     seals: SegmentSeals,
     known: readonly SegmentEntry[] | undefined,
     last?: { number: number; tag: Uint8Array },
+    fullBytes = FULL_BYTES,
   ): { store: ReadingStore; findings: Finding[] } {
     const { entries, findings } = takeStock(disk, seals.sealer, known);
-    return { store: new ReadingStore(disk, seals, entries, [...(known ?? []), ...(last ? [last] : [])]), findings };
+    const earlier = [...(known ?? []), ...(last ? [last] : [])];
+    return { store: new ReadingStore(disk, seals, entries, earlier, fullBytes), findings };
   }
 
   private constructor(
@@ -80,7 +83,9 @@ export class ReadingStore {
     seals: SegmentSeals,
     entries: SegmentEntry[],
     known: readonly { number: number; tag: Uint8Array }[],
+    fullBytes: number,
   ) {
+    this.fullBytes = fullBytes;
     this.disk = disk;
     this.seals = seals;
     this.segments = entries;
@@ -128,7 +133,7 @@ export class ReadingStore {
   /** `now`: wall time, epoch milliseconds. No while a fold is under way. */
   foldDue(now: number): boolean {
     if (this.folding) return false;
-    return isFoldDue(figuresOf([...this.frozen, this.current]), now);
+    return isFoldDue(figuresOf([...this.frozen, this.current]), now, this.fullBytes);
   }
 
   /**
