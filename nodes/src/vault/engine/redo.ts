@@ -54,8 +54,8 @@ function unpack({ number, first, count, boxes }: OpenedRecord): ReadRecord {
     }
   }
   read.lostReadings = count - found;
-  // A box of readings never stands alone for a count of nothing, so what is damaged beyond the readings is something else.
-  read.lostEffects = read.damaged > 0 && read.lostReadings === 0;
+  // One bad page may hold several boxes: only one that is damaged alone is known to have held the readings that are missing.
+  read.lostEffects = read.damaged > (read.lostReadings > 0 ? 1 : 0);
   return read;
 }
 
