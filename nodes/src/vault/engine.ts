@@ -101,7 +101,9 @@ export type EncodedChange =
 export type ItemResult =
   | { kind: 'appended'; first: number }
   | { kind: 'committed'; numbers: number[] }
-  | { kind: 'conflict'; reason: string };
+  | { kind: 'conflict'; reason: string }
+  /** Nothing of it was written, for want of room; the rest of the group was. */
+  | { kind: 'refused'; code: string; reason: string };
 
 export interface WriteResult {
   head: number;

@@ -255,6 +255,7 @@ export class VaultClient implements Vault {
       for (const rejection of item.rejections) bytes += rejection.length;
     }
     const result = await this.commits.submit(item, bytes, false);
+    if (result.kind === 'refused') throw new TideError(result.code, result.reason);
     if (result.kind !== 'appended') throw new TypeError(`an append was answered with "${result.kind}"`);
     return result.first;
   }

@@ -159,6 +159,12 @@ export class SqliteOutbox {
     return rows.all(after);
   }
 
+  /** Bytes of the bodies that lie in rows. */
+  unfiledBytes(): number {
+    const sum = this.store.db.prepare<unknown[], number>('SELECT coalesce(sum(size), 0) FROM blocks WHERE file = 0');
+    return sum.pluck().get() ?? 0;
+  }
+
   /** Lets go of bodies that lie in a file now. A block that was acknowledged or rewritten meanwhile stays as it is. */
   filed(file: number, places: readonly (BlockPlace & { tag: Buffer })[]): void {
     const find = this.store.db

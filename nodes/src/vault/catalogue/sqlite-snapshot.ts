@@ -44,7 +44,12 @@ export class SnapshotWriter {
       this.db.close();
       throw error;
     }
-    this.box(encodeCbor({ record } satisfies SnapshotHead));
+    try {
+      this.box(encodeCbor({ record } satisfies SnapshotHead));
+    } catch (error) {
+      this.abandon();
+      throw error;
+    }
   }
 
   /** Writes a box of rows; true when there are no more. */

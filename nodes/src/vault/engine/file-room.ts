@@ -2,7 +2,9 @@ import { randomFillSync } from 'node:crypto';
 import { readdirSync, statSync, statfsSync } from 'node:fs';
 import path from 'node:path';
 import { bootClock, bootId } from '../../node/file-clock.ts';
-import type { Boot } from '../dating.ts';
+import { defaultBallast, defaultQuota, QUOTA_FOUND, type BudgetOptions } from '../budget/budget-options.ts';
+import { decodeCbor } from '../cbor.ts';
+import { BOOTS, bootSchema, type Boot } from '../dating.ts';
 import type { Disk, DiskFile } from '../disk.ts';
 
 /** Held back for the moment when the disk is full: there for nothing else. */
@@ -15,30 +17,73 @@ export interface Sizes {
   /** Bytes of all files. */
   total: number;
   segments: number;
+  /** Of snapshots of the catalogue. */
+  state: number;
   ballast: number;
 }
 
 /** Bytes of all files below a directory. One that goes away meanwhile counts nothing. */
 export function sizesOf(directory: string): Sizes {
-  const sizes: Sizes = { total: 0, segments: 0, ballast: 0 };
+  const sizes: Sizes = { total: 0, segments: 0, state: 0, ballast: 0 };
   for (const name of readdirSync(directory, { recursive: true, encoding: 'utf8' })) {
     const stat = statSync(path.join(directory, name), { throwIfNoEntry: false });
     if (stat?.isFile() !== true) continue;
     sizes.total += stat.size;
     if (name.startsWith(`segments${path.sep}`)) sizes.segments += stat.size;
+    else if (name.startsWith(`state${path.sep}`)) sizes.state += stat.size;
     else if (name === BALLAST_FILE || name === UNFINISHED) sizes.ballast += stat.size;
   }
   return sizes;
 }
 
-/** Bytes that the file system has free for us, and all that it has. */
-export function diskOf(directory: string): { free: number; all: number } {
-  const { bavail, blocks, bsize } = statfsSync(directory);
-  return { free: bavail * bsize, all: blocks * bsize };
+/** Bytes that the file system has free for us. */
+export function freeOn(directory: string): number {
+  const { bavail, bsize } = statfsSync(directory);
+  return bavail * bsize;
+}
+
+export interface SettledBudget {
+  quotaBytes: number;
+  ballastBytes: number;
+  retentionDays: number | undefined;
+  /** Nobody set the quota: it is what was found at the first start, and to be kept. */
+  found: boolean;
+}
+
+interface DocumentStore {
+  get(namespace: string, key: string): Uint8Array | undefined;
+  list(namespace: string): { key: string; value: Uint8Array }[];
+}
+
+/** What was set, and what was found at the first start for the rest. */
+export function settledBudget(
+  { quotaBytes, ballastBytes, retentionDays }: BudgetOptions,
+  directory: string,
+  documents: DocumentStore,
+): SettledBudget {
+  const quota = quotaBytes ?? keptQuota(documents) ?? defaultQuota(freeOn(directory), sizesOf(directory).total);
+  return {
+    quotaBytes: quota,
+    ballastBytes: ballastBytes ?? defaultBallast(quota),
+    retentionDays,
+    found: quotaBytes === undefined,
+  };
+}
+
+function keptQuota(documents: DocumentStore): number | undefined {
+  const bytes = documents.get(QUOTA_FOUND.namespace, QUOTA_FOUND.key);
+  const kept = bytes === undefined ? undefined : decodeCbor(bytes);
+  return typeof kept === 'number' && Number.isSafeInteger(kept) && kept > 0 ? kept : undefined;
+}
+
+/** The right time: what the gateway knows of it, or the machine's clock in a vault that keeps no time. */
+export function rightTime(documents: DocumentStore, clock: { now(): number }): number | undefined {
+  const boots = documents.list(BOOTS).flatMap(({ value }) => bootSchema.safeParse(decodeCbor(value)).data ?? []);
+  return boots.length === 0 ? clock.now() : timeKnownBy(boots);
 }
 
 /** The right time, epoch milliseconds, as far as the newest of these boots knows it; undefined while it does not. */
-export function timeKnownBy(boots: readonly Boot[]): number | undefined {
+function timeKnownBy(boots: readonly Boot[]): number | undefined {
   const newest = boots.toSorted((a, b) => b.order - a.order).at(0);
   if (newest?.id !== bootId() || newest.offset === undefined || newest.doubtFrom !== undefined) return undefined;
   return bootClock.monotonic() + newest.offset;

@@ -1,16 +1,17 @@
 import type { Clock } from '../../node/clock.ts';
 import { reasonOf } from '../../node/errors.ts';
+import { engineError } from '../catalogue/sqlite-schema.ts';
 import { SnapshotWriter, snapshots } from '../catalogue/sqlite-snapshot.ts';
 import type { SegmentEntry } from '../readings/reading-store.ts';
 import type { BlockFileWriter } from './block-files.ts';
+import type { BudgetKeeper } from './budget-keeper.ts';
+import { redoInto } from './redo.ts';
 import type { Parts } from './sqlite-open.ts';
 
 /** How long the catalogue's transaction stays open: what a crash makes the next start apply again. */
 const FLUSH_MS = 15 * 60_000;
-/** Journal that may lie unfolded, bytes. */
-const JOURNAL_BYTES = 48 * 1024 * 1024;
-/** Journal that is kept for consumers that are behind, bytes; beyond it they are left behind. */
-const REPLAY_BYTES = 256 * 1024 * 1024;
+/** Of the journal that is kept for consumers that are behind, this share stays when it is more than there may be. */
+const REPLAY_KEPT = 0.9;
 /** Without readings a fold only makes a snapshot; that often, at most. */
 const QUIET_FOLD_MS = 24 * 3_600_000;
 const SLICE_MS = 5;
@@ -37,6 +38,9 @@ export class Maintenance {
   trouble: string | undefined;
   private readonly parts: Parts;
   private readonly clock: Clock;
+  private readonly budget: BudgetKeeper;
+  /** Every other slice of a fold makes room for a step of the budget. */
+  private budgetTurn = false;
   private readonly afterFold: () => void;
   private running: Generator<number, void> | undefined;
   private wanted = 0;
@@ -48,8 +52,9 @@ export class Maintenance {
   private retryAt = 0;
 
   /** `afterFold`: what waits for a fold to have ended, such as a shred. */
-  constructor(parts: Parts, clock: Clock, afterFold: () => void) {
+  constructor(parts: Parts, clock: Clock, budget: BudgetKeeper, afterFold: () => void) {
     this.afterFold = afterFold;
+    this.budget = budget;
     this.parts = parts;
     this.clock = clock;
     this.unfoldedBefore = parts.log.last > parts.folded ? parts.log.bytes.held : 0;
@@ -97,11 +102,14 @@ export class Maintenance {
 
   private work(): number | undefined {
     const { parts, clock } = this;
+    this.budgetTurn = this.running === undefined || !this.budgetTurn;
+    if (this.budgetTurn && this.budget.step()) return 0;
     if (this.running !== undefined) {
       const next = this.running.next();
       if (next.done !== true) return next.value;
       this.running = undefined;
       this.folds++;
+      this.budget.folded();
       this.foldedAt = clock.monotonic();
       return 0;
     }
@@ -120,9 +128,12 @@ export class Maintenance {
 
   private foldDue(): boolean {
     const { readings } = this.parts;
-    if (this.wanted > this.folds || readings.foldDue(this.clock.now())) return true;
+    if (this.wanted > this.folds || readings.foldDue(this.clock.now()) || this.budget.foldWanted) return true;
+    if (readings.open.bytes >= this.budget.shares.fold) return true;
     const unfolded = this.unfoldedBefore + this.parts.written.journal - this.writtenAtFold;
-    return unfolded > JOURNAL_BYTES || (unfolded > 0 && this.clock.monotonic() - this.foldedAt > QUIET_FOLD_MS);
+    return (
+      unfolded > this.budget.shares.unfolded || (unfolded > 0 && this.clock.monotonic() - this.foldedAt > QUIET_FOLD_MS)
+    );
   }
 
   private failed(error: unknown): void {
@@ -131,6 +142,11 @@ export class Maintenance {
     this.stop();
     if (readings.folding) readings.abandonFold();
     this.retryAt = this.clock.monotonic() + RETRY_MS;
+    const { catalogue, log, directory } = this.parts;
+    // SQLite gives up the whole long transaction when its commit fails; the journal has all of it.
+    if (!catalogue.db.inTransaction) redoInto(catalogue, log);
+    const found = engineError(error, directory);
+    if (found.code === 'disk-full' && this.budget.giveWay(found.message)) this.retryAt = 0;
   }
 
   /**
@@ -263,10 +279,14 @@ export class Maintenance {
   private release(): void {
     const { log, catalogue, snapshotRecord, folded } = this.parts;
     const needed = Math.min(snapshotRecord, catalogue.durable, folded) + 1;
-    const floor = catalogue.checkpoints.replayFrom(catalogue.head);
-    const wanted = log.find(floor) ?? log.last + 1;
-    const crowded = log.bytes.held > REPLAY_BYTES;
-    log.release(Math.min(crowded ? needed : Math.min(needed, wanted), this.parts.pinned));
+    let wanted = log.find(catalogue.checkpoints.keptFrom(catalogue.head)) ?? log.last + 1;
+    const most = this.budget.shares.replay;
+    if (wanted < needed && log.bytes.held > most) {
+      const kept = Math.ceil((REPLAY_KEPT * most * (log.last + 1 - log.oldest)) / log.bytes.held);
+      wanted = Math.max(wanted, Math.min(needed, log.last + 1 - kept));
+      this.budget.leaveBehind(log.head(wanted)?.first ?? 0);
+    }
+    log.release(Math.min(needed, wanted, this.parts.pinned));
     this.parts.keys.dropJournalKeys(log.oldestKey);
   }
 }

@@ -32,6 +32,8 @@ import type { Block, KeyReference, QueuedAlert, Range, StreamBacklog, VaultOptio
 import { effectBoxes, readingBoxes, receiptBox } from './boxes.ts';
 import type { Effect } from './effects.ts';
 import { JournalReader } from './journal-reader.ts';
+import { BudgetKeeper } from './budget-keeper.ts';
+import { Ballast, freeOn, rightTime, sizesOf } from './file-room.ts';
 import { Maintenance } from './maintenance.ts';
 import { openParts, type Parts } from './sqlite-open.ts';
 import { redoInto } from './redo.ts';
@@ -45,6 +47,7 @@ interface Open {
   readonly reader: JournalReader;
   readonly keys: EngineKeys;
   readonly maintenance: Maintenance;
+  readonly budget: BudgetKeeper;
 }
 
 /**
@@ -70,10 +73,12 @@ export class SqliteEngine implements EngineCalls {
     mkdirSync(this.options.directory, { recursive: true, mode: 0o700 });
     const directory = realpathSync(this.options.directory);
     const secret = readKey(this.options.key, directory);
+    const { clock } = this;
+    const budget = this.options.budget ?? {};
     const { sizes = {} } = this.options;
     checkSizes(sizes);
     const parts = openAgain(directory, () =>
-      openParts({ directory, secret, clock: this.clock, sizes, claim: () => Owner.claim(directory) }),
+      openParts({ directory, secret, clock, budget, sizes, claim: () => Owner.claim(directory) }),
     );
     const { catalogue, owner, incarnation } = parts;
     const keys = new EngineKeys({
@@ -86,13 +91,15 @@ export class SqliteEngine implements EngineCalls {
     const completeShred = (): void => {
       this.shredded = keys.completeShred() ?? this.shredded;
     };
-    const maintenance = new Maintenance(parts, this.clock, completeShred);
+    const keeper = keeperOf(parts, clock);
+    const maintenance = new Maintenance(parts, clock, keeper, completeShred);
     if (keys.shredding) maintenance.requestFold();
     this.state = {
       parts,
       owner,
       keys,
       maintenance,
+      budget: keeper,
       reader: new JournalReader(parts.log, (finding) => parts.note(finding)),
     };
     this.lastStats = this.stats();
@@ -105,10 +112,42 @@ export class SqliteEngine implements EngineCalls {
     };
   }
 
-  /** Throws SQLite's own error with code SQLITE_BUSY, and has done nothing, while another process writes. */
+  /**
+   * Throws SQLite's own error with code SQLITE_BUSY, and has done nothing, while another process writes. Where the disk is
+   * full, what may go is given up until the group fits, or it throws `disk-full`.
+   */
   write(group: WriteGroup): WriteResult {
-    const { parts } = this.require();
+    const { parts, budget } = this.require();
     if (this.damage !== undefined) throw this.damage;
+    const { refusal } = budget;
+    if (refusal !== undefined && group.items.some(({ kind }) => kind === 'append'))
+      return this.writeWithoutAppends(group, refusal);
+    for (;;) {
+      try {
+        const result = this.writeOnce(parts, group);
+        budget.wrote();
+        return result;
+      } catch (error) {
+        const found = engineError(error, parts.directory);
+        if (this.damage !== undefined || found.code !== 'disk-full' || !budget.giveWay(found.message)) throw error;
+      }
+    }
+  }
+
+  /** Readings wait at their doors while there is no room; acknowledgements and checkpoints are what makes some. */
+  private writeWithoutAppends(group: WriteGroup, refusal: TideError): WriteResult {
+    const rest = group.items.filter(({ kind }) => kind !== 'append');
+    if (rest.length === 0) throw refusal;
+    const { head, results } = this.write({ series: group.series, items: rest });
+    const left = results.values();
+    const refused: ItemResult = { kind: 'refused', code: refusal.code, reason: refusal.message };
+    return {
+      head,
+      results: group.items.map(({ kind }) => (kind === 'append' ? refused : (left.next().value ?? refused))),
+    };
+  }
+
+  private writeOnce(parts: Parts, group: WriteGroup): WriteResult {
     const { catalogue } = parts;
     const inCatalogue = group.series.length > 0 || catalogue.damage.pending || group.items.some(concernsCatalogue);
     if (!inCatalogue) return this.append(parts, group, []);
@@ -283,9 +322,9 @@ export class SqliteEngine implements EngineCalls {
   }
 
   stats(): EngineStats {
-    const { parts, maintenance } = this.require();
+    const { parts, maintenance, budget } = this.require();
     try {
-      return (this.lastStats = statsOf(parts, maintenance, this.damage));
+      return (this.lastStats = statsOf(parts, maintenance, budget, this.damage));
     } catch (error) {
       // A damaged catalogue may not be countable any more.
       if (this.lastStats === undefined || engineError(error, parts.directory).code !== 'damaged') throw error;
@@ -298,10 +337,11 @@ export class SqliteEngine implements EngineCalls {
     if (state === undefined) return;
     this.state = undefined;
     this.endCut();
-    const { parts, owner, maintenance } = state;
+    const { parts, owner, maintenance, budget } = state;
     try {
       maintenance.stop();
-      if (this.damage === undefined) parts.settle();
+      budget.close();
+      if (this.damage === undefined) settle(parts);
     } finally {
       parts.close();
       owner.release();
@@ -369,6 +409,32 @@ export class SqliteEngine implements EngineCalls {
     parts.problems.push(this.damage.message);
     markDamaged(parts.directory, found.message);
   }
+}
+
+/** Before closing. On a full disk the journal has all that the catalogue could not take. */
+function settle(parts: Parts): void {
+  try {
+    parts.settle();
+  } catch (error) {
+    const found = engineError(error, parts.directory);
+    if (found.code !== 'disk-full') throw found;
+  }
+}
+
+function keeperOf(parts: Parts, clock: Clock): BudgetKeeper {
+  const { directory, disk, budget, ledger, catalogue } = parts;
+  return new BudgetKeeper({
+    parts,
+    clock,
+    ledger,
+    ...budget,
+    room: {
+      sizes: () => sizesOf(directory),
+      free: () => freeOn(directory),
+      ballast: new Ballast(disk, budget.ballastBytes),
+    },
+    now: () => rightTime(catalogue.documents, clock),
+  });
 }
 
 const VERIFY_SLICE_MS = 20;

@@ -8,6 +8,9 @@ import { Catalogue, type CatalogueKeys } from '../catalogue/sqlite-catalogue.ts'
 import type { Owner } from '../catalogue/sqlite-owner.ts';
 import { DATABASE_FILE, metaOf, type Sqlite } from '../catalogue/sqlite-schema.ts';
 import { snapshotRecord } from '../catalogue/sqlite-snapshot.ts';
+import { QUOTA_FOUND, type BudgetOptions } from '../budget/budget-options.ts';
+import { sharesOf } from '../budget/shares.ts';
+import { encodeCbor } from '../cbor.ts';
 import type { Disk, Finding } from '../disk.ts';
 import { checkPlace } from '../keys/file-place.ts';
 import { FileDisk } from '../file-disk.ts';
@@ -16,11 +19,14 @@ import { isMonthBefore } from '../keys/key-numbers.ts';
 import { KeyStore } from '../keys/file-key-store.ts';
 import { Sealer } from '../keys/sealed.ts';
 import { ReadingStore, type SegmentEntry } from '../readings/reading-store.ts';
+import { fileOf } from '../readings/segment-entry.ts';
 import type { VaultSizes } from '../vault.ts';
 import { BlockFiles } from './block-files.ts';
 import { effectBoxes } from './boxes.ts';
 import { CatchUp } from './catch-up.ts';
 import type { Effect } from './effects.ts';
+import { settledBudget, type SettledBudget } from './file-room.ts';
+import { GapLedger } from './gap-ledger.ts';
 import { ReceiptKeeper } from './receipt-keeper.ts';
 import { recallReceipts, redoInto } from './redo.ts';
 
@@ -29,6 +35,7 @@ export interface OpenOptions {
   directory: string;
   secret: string;
   clock: Clock;
+  budget: BudgetOptions;
   sizes?: VaultSizes | undefined;
   /** Takes the vault for this process; throws TideError `owned`. */
   claim(): Owner;
@@ -41,6 +48,17 @@ export interface Written {
   catalogue: number;
   /** Readings that they are for. */
   readings: number;
+}
+
+/** Readings that turned out broken. `place` says where they lie, so that they are declared once. */
+export interface LostReadings {
+  place: string;
+  readings: number;
+  /** From inclusive, to exclusive. */
+  positions?: readonly [from: number, to: number];
+  times?: readonly [from: number, to: number];
+  /** Number of the series, when it is one. */
+  series?: number;
 }
 
 /** Opens everything below a vault's directory, in the order in which one thing vouches for the next. */
@@ -83,6 +101,11 @@ export class Parts {
   readonly state: Disk;
   readonly catchUp: CatchUp;
   readonly problems: string[];
+  readonly budget: SettledBudget;
+  readonly ledger: GapLedger;
+  /** Readings that were found broken and are not declared yet. */
+  readonly lost: LostReadings[] = [];
+  readonly disk: Disk;
   readonly written: Written = { journal: 0, segments: 0, catalogue: 0, readings: 0 };
   incarnation: Buffer;
   /** Newest record that segments, block files and snapshot include. */
@@ -98,6 +121,7 @@ export class Parts {
     const { directory, clock, secret, sizes = {} } = options;
     this.directory = directory;
     this.databaseFile = path.join(directory, DATABASE_FILE);
+    this.disk = disk;
     this.owner = owner;
     this.keys = keys;
     this.problems = problems;
@@ -111,10 +135,14 @@ export class Parts {
     problems.push(...opened.problems);
     const open: { close(): void }[] = [this.catalogue];
     try {
+      this.budget = settledBudget(options.budget, directory, this.catalogue.documents);
+      this.ledger = new GapLedger(this);
+      const { journalFile, spareFiles } = sharesOf(this.budget.quotaBytes);
       const { log, findings } = JournalLog.open(disk.below('journal'), sealer, () => keys.ring.journal, {
         acknowledged: this.catalogue.applied,
-        spare: SPARE_FILES,
-        ...(sizes.journalFile !== undefined && { fileBytes: sizes.journalFile }),
+        fileBytes: sizes.journalFile ?? journalFile,
+        // As many as fill up between two folds, so that none is made anew.
+        spare: spareFiles,
         onFinding: (finding) => this.note(finding),
       });
       open.push(log);
@@ -122,7 +150,9 @@ export class Parts {
       const lossy = this.recover(opened.lossy, findings);
       const segments = this.openReadings(disk.below('segments'), sealer, sizes.unfolded);
       open.push((this.readings = segments));
-      this.folded = Math.max(0, ...segments.entries().map(({ recordTo }) => recordTo));
+      // Of the newest one, too, when it was given up: what it held is not to be taken in again.
+      const { newest } = this.catalogue.segments;
+      this.folded = Math.max(newest?.recordTo ?? 0, ...segments.entries().map(({ recordTo }) => recordTo));
       this.catchUp = new CatchUp(log, segments, clock, this.folded + 1, (finding) => this.note(finding));
       this.snapshotRecord = snapshotRecord(this.state, sealer);
       this.recall();
@@ -156,6 +186,7 @@ export class Parts {
       catalogue.db.exec('RELEASE own');
     } catch (error) {
       if (catalogue.db.inTransaction) catalogue.db.exec('ROLLBACK TO own; RELEASE own');
+      else redoInto(catalogue, log);
       throw error;
     }
   }
@@ -244,14 +275,35 @@ export class Parts {
       keyFor: (time: number) => keys.monthKey(time),
       shreddedAt: (id: number) => keys.ring.shreddedAt(id),
     };
-    const { store, findings } = ReadingStore.open(disk, seals, known, undefined, fullBytes);
+    this.removeGivenUp(disk);
+    const { store, findings } = ReadingStore.open(disk, seals, known, catalogue.segments.newest, fullBytes);
     for (const finding of findings) this.note(finding);
     const entries = store.entries();
+    const there = new Set(entries.map(({ number }) => number));
+    for (const { number, readings, positionFrom, positionTo, timeFrom, timeTo } of known ?? [])
+      if (!there.has(number))
+        this.lost.push({
+          place: `segment/${number}/all`,
+          readings,
+          positions: [positionFrom, positionTo],
+          times: [timeFrom, timeTo],
+        });
     const listed = new Set(known?.map(({ number }) => number));
     catalogue.begin();
     for (const entry of entries) if (!listed.has(entry.number)) catalogue.segments.put(entry);
     catalogue.advance(Math.max(1, ...entries.map(({ positionTo }) => positionTo)));
     return store;
+  }
+
+  /** What was given up just before a crash: its removal is in the journal, its file is still there. */
+  private removeGivenUp(disk: Disk): void {
+    const { segments } = this.catalogue;
+    const numbers = segments.givenUp();
+    if (numbers.length === 0) return;
+    for (const number of numbers) disk.remove(fileOf(number));
+    disk.sync();
+    this.catalogue.begin();
+    for (const number of numbers) segments.gone(number);
   }
 
   /** The window of receipts: what was saved at the last fold, and what the journal has since. */
@@ -283,7 +335,12 @@ export class Parts {
     const copied = place.verdict === 'copied' || (place.verdict === 'first' && !isNew);
     if (this.incarnation.length === 0 || lossy || copied) {
       this.incarnation = randomBytes(16);
-      this.commit([{ kind: 'incarnation', incarnation: this.incarnation }]);
+      const { quotaBytes, found } = this.budget;
+      const quota = { kind: 'document', ...QUOTA_FOUND, value: encodeCbor(quotaBytes) } as const;
+      this.commit([
+        { kind: 'incarnation', incarnation: this.incarnation },
+        ...(found ? [quota] : []),
+      ]);
       if (lossy) problems.push('numbers that were given out may be lost: the vault goes on under a new incarnation');
       else if (copied)
         problems.push(
@@ -318,9 +375,6 @@ function headerCopy(directory: string): string | undefined {
     db?.close();
   }
 }
-
-/** Journal files that are kept for new records: as many as fill up between two folds, so that none is made anew. */
-const SPARE_FILES = 12;
 
 const CONTENTS = ['vault.keys', DATABASE_FILE, `${DATABASE_FILE}-wal`, `${DATABASE_FILE}-shm`, 'catalogue.sum'];
 const FOLDERS = ['journal', 'segments', 'blocks', 'state'];

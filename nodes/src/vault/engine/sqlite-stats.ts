@@ -1,11 +1,16 @@
-import { readdirSync, statSync } from 'node:fs';
-import path from 'node:path';
 import type { EngineStats } from '../engine.ts';
+import type { BudgetKeeper } from './budget-keeper.ts';
+import { sizesOf } from './file-room.ts';
 import type { Maintenance } from './maintenance.ts';
 import type { Parts } from './sqlite-open.ts';
 
 /** What a vault says of itself; cheap enough to be asked every second. */
-export function statsOf(parts: Parts, maintenance: Maintenance, problem: Error | undefined): EngineStats {
+export function statsOf(
+  parts: Parts,
+  maintenance: Maintenance,
+  budget: BudgetKeeper,
+  problem: Error | undefined,
+): EngineStats {
   const { catalogue, readings, directory, written, problems } = parts;
   const { blocks, bytes } = catalogue.outbox.waiting();
   const entries = readings.entries();
@@ -14,9 +19,11 @@ export function statsOf(parts: Parts, maintenance: Maintenance, problem: Error |
   // Until they are read back after a start, what no segment holds is told by its positions.
   const foldedTo = Math.max(1, ...entries.map(({ positionTo }) => positionTo));
   const held = folded + (parts.catchUp.done ? readings.open.readings : catalogue.head - foldedTo);
-  const atRest = sizes.total - parts.log.bytes.allocated;
+  const atRest = sizes.total - sizes.ballast - parts.log.bytes.allocated;
   const oldest = Math.min(...entries.map(({ timeFrom }) => timeFrom));
-  const said = [...problems, ...(maintenance.trouble === undefined ? [] : [`not folded: ${maintenance.trouble}`])];
+  const trouble = maintenance.trouble === undefined ? undefined : `not folded: ${maintenance.trouble}`;
+  // A full disk is one problem, whatever it stands in the way of.
+  const said = [...problems, ...[budget.problem ?? trouble].filter((text) => text !== undefined)];
   return {
     readings: held,
     bytes: sizes.total,
@@ -36,23 +43,7 @@ export function statsOf(parts: Parts, maintenance: Maintenance, problem: Error |
     readingsWritten: written.readings,
     openChunkBytes: readings.open.bytes,
     segments: entries.length,
+    ...budget.stats(),
     ...(Number.isFinite(oldest) ? { oldestReadingTime: oldest } : {}),
   };
-}
-
-interface Sizes {
-  total: number;
-  segments: number;
-}
-
-/** Bytes of all files below a directory. One that goes away meanwhile counts nothing. */
-function sizesOf(directory: string): Sizes {
-  const sizes: Sizes = { total: 0, segments: 0 };
-  for (const name of readdirSync(directory, { recursive: true, encoding: 'utf8' })) {
-    const stat = statSync(path.join(directory, name), { throwIfNoEntry: false });
-    if (stat?.isFile() !== true) continue;
-    sizes.total += stat.size;
-    if (name.startsWith(`segments${path.sep}`)) sizes.segments += stat.size;
-  }
-  return sizes;
 }

@@ -162,6 +162,11 @@ export class JournalLog {
     return this.room.prepare();
   }
 
+  /** There may be room again: what `prepare` could not make is tried anew. */
+  tryAgain(): void {
+    this.room.problem = undefined;
+  }
+
   /** Goes on at this number, when others know of records that are not here. Throws TideError `invalid` when records from there on are held. */
   startAt(number: number): void {
     if (!Number.isSafeInteger(number) || number <= this.newest)

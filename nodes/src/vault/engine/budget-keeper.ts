@@ -1,0 +1,269 @@
+import type { Clock } from '../../node/clock.ts';
+import { TideError } from '../../node/errors.ts';
+import { HIGH_WATER, decide, toFree } from '../budget/budget.ts';
+import { Forecast } from '../budget/forecast.ts';
+import type { Holdings } from '../budget/holdings.ts';
+import { ACCEPT_AT, afterRoomEvent, roomAtStart, type Room, type RoomAction, type RoomEvent } from '../budget/room.ts';
+import { sharesOf, type Shares } from '../budget/shares.ts';
+import type { VaultStats } from '../vault.ts';
+import { BudgetSteps, type SteppedParts } from './budget-steps.ts';
+import type { GapLedger } from './gap-ledger.ts';
+import { holdingsOf, type HoldingsSource } from './holdings-of.ts';
+
+/** The disk below a vault, as the budget asks and steers it. */
+export interface RoomOnDisk {
+  sizes(): { total: number; ballast: number; state: number };
+  /** Bytes that are free. */
+  free(): number;
+  readonly ballast: {
+    readonly present: boolean;
+    grow(): boolean;
+    release(): void;
+    close(): void;
+  };
+}
+
+export interface KeeperOptions {
+  parts: HoldingsSource & SteppedParts;
+  clock: Clock;
+  ledger: GapLedger;
+  room: RoomOnDisk;
+  quotaBytes: number;
+  ballastBytes: number;
+  retentionDays: number | undefined;
+  /** The right time, epoch milliseconds; undefined while it is not known. */
+  now: () => number | undefined;
+}
+
+/** What is looked at without need, and while the quota is nearly used up or the disk full, milliseconds. */
+const LOOK_MS = 5_000;
+const LOOK_CLOSELY_MS = 250;
+/** From this share of the quota on it is looked at closely. */
+const CLOSE = 0.8;
+/** A vault that is opened only for a moment makes no ballast. */
+const BALLAST_AFTER_MS = 30_000;
+
+/** Executes the budget: looks what room there is, and gives way a step at a time, each step one commit. */
+export class BudgetKeeper {
+  readonly shares: Shares;
+  private readonly options: KeeperOptions;
+  private readonly steps: BudgetSteps;
+  private readonly forecast = new Forecast();
+  private readonly started: number;
+  private room: Room;
+  private lookedAt = -Infinity;
+  private total = 0;
+  private ballast = 0;
+  private state = 0;
+  /** What journal and segments had at the last look: what they have gained since is known without looking. */
+  private countedThen = 0;
+  private evicting = false;
+  private quotaUsedUp = false;
+  /** The last step was for age: there may be more of them. */
+  private aging = false;
+  /** Bytes that were given up for a full disk since the last write that went well. */
+  private inVain = 0;
+  /** The disk was full when something was to be written, and there has not been ample room since. */
+  private tight: string | undefined;
+
+  constructor(options: KeeperOptions) {
+    this.options = options;
+    this.shares = sharesOf(options.quotaBytes);
+    this.steps = new BudgetSteps(options.parts, options.ledger);
+    this.started = options.clock.monotonic();
+    this.room = roomAtStart(options.room.ballast.present);
+  }
+
+  /** One step: gives something up, or makes a piece of the ballast. True when it did something. Throws what the disk throws. */
+  step(): boolean {
+    const looked = this.look();
+    if (this.steps.declareLost(this.options.parts.lost, this.options.now())) return true;
+    const journal = this.options.parts.log.problem;
+    if (journal?.code === 'disk-full' && this.tight === undefined) {
+      this.full(journal.message);
+      return true;
+    }
+    if (this.evict(looked)) return true;
+    if (!this.room.ballast || this.options.room.ballast.present) return false;
+    this.growBallast();
+    return true;
+  }
+
+  /**
+   * After a write that found the disk full: makes room. True when the write is worth another try; each time something is
+   * gone that was there before, so that it ends.
+   */
+  giveWay(message: string): boolean {
+    this.tight = message;
+    if (this.inVain > 2 * (this.planned + this.shares.fold + this.shares.journalFile)) {
+      // It is not the room that these took: a limit on the size of files, or somebody who takes all that becomes free.
+      this.become({ kind: 'nothing-to-evict' });
+      return false;
+    }
+    const action = this.become({ kind: 'full' });
+    if (action === 'release-ballast') {
+      this.options.room.ballast.release();
+      this.lookedAt = -Infinity;
+      return true;
+    }
+    return this.evictOnFullDisk();
+  }
+
+  /** Why readings are not taken in; undefined while they are. */
+  get refusal(): TideError | undefined {
+    if (this.room.refusing) return new TideError('disk-full', this.problem ?? 'the disk is full');
+    return this.quotaUsedUp ? new TideError('disk-full', this.problem ?? 'the quota is used up') : undefined;
+  }
+
+  /** What is wrong, in words; undefined when there is room. */
+  get problem(): string | undefined {
+    if (this.room.refusing)
+      return `the disk is full and nothing more may be given up: no readings are taken in until there is room (${this.tight ?? ''})`;
+    if (this.quotaUsedUp)
+      return `the quota of ${this.options.quotaBytes} bytes is used up and nothing more may be given up: no readings are taken in`;
+    return this.tight === undefined ? undefined : `the disk is full, and the vault gives way: ${this.tight}`;
+  }
+
+  /** What was given up in rows goes from the disk with a fold. */
+  get foldWanted(): boolean {
+    return this.steps.pending > this.shares.fold / 4;
+  }
+
+  /** Something was written that had found the disk full, or could have. */
+  wrote(): void {
+    this.inVain = 0;
+  }
+
+  /** A fold has ended. */
+  folded(): void {
+    this.wrote();
+    this.steps.pending = 0;
+    this.lookedAt = -Infinity;
+  }
+
+  stats(): Pick<VaultStats, 'quota' | 'timeToFullMs' | 'gaps'> {
+    const { quotaBytes, room, ledger } = this.options;
+    if (this.lookedAt === -Infinity) this.look();
+    const used = this.used;
+    const timeToFull = this.forecast.timeToFull(Math.min(quotaBytes - this.reserved, used + room.free()));
+    return {
+      quota: { bytes: quotaBytes, used: used + this.reserved },
+      ...(timeToFull === undefined ? {} : { timeToFullMs: timeToFull }),
+      gaps: ledger.count,
+    };
+  }
+
+  /** Consumers are not waited for below this position any more: declared, unless it was before. */
+  leaveBehind(below: number): void {
+    this.steps.leaveBehind(below, this.options.now());
+  }
+
+  close(): void {
+    this.options.room.ballast.close();
+  }
+
+  /** The part of the quota that the ballast has, whether it is there or not. */
+  private get reserved(): number {
+    return this.options.ballastBytes;
+  }
+
+  /** All files but the ballast. */
+  private get used(): number {
+    return this.total - this.ballast + this.counted - this.countedThen;
+  }
+
+  private get counted(): number {
+    const { log, readings } = this.options.parts;
+    return log.bytes.allocated + readings.entries().reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** What the next fold will write before it frees anything. */
+  private get planned(): number {
+    const { readings, catalogue } = this.options.parts;
+    return readings.open.bytes + readings.waiting.bytes + catalogue.outbox.unfiledBytes() + this.state;
+  }
+
+  /** True when it was time to look. */
+  private look(): boolean {
+    const { clock, room, ballastBytes, quotaBytes } = this.options;
+    const now = clock.monotonic();
+    const closely = this.evicting || this.tight !== undefined || this.used > CLOSE * (quotaBytes - ballastBytes);
+    if (now - this.lookedAt < (closely ? LOOK_CLOSELY_MS : LOOK_MS)) return false;
+    this.lookedAt = now;
+    const { total, ballast, state } = room.sizes();
+    this.total = total;
+    this.ballast = ballast;
+    this.state = state;
+    this.countedThen = this.counted;
+    this.forecast.add(now, this.used);
+    const free = room.free();
+    const ballastDue = now - this.started >= BALLAST_AFTER_MS;
+    this.become({ kind: 'free', bytes: free }, ballastDue ? ballastBytes : 0);
+    if (this.tight !== undefined && free >= ACCEPT_AT + this.planned) {
+      this.tight = undefined;
+      this.options.parts.log.tryAgain();
+    }
+    return true;
+  }
+
+  private become(event: RoomEvent, ballastBytes = this.options.ballastBytes): RoomAction {
+    const { room, action } = afterRoomEvent(this.room, event, ballastBytes);
+    this.room = room;
+    return action;
+  }
+
+  private full(message: string): void {
+    this.giveWay(message);
+    this.options.parts.log.tryAgain();
+  }
+
+  private evict(looked: boolean): boolean {
+    const { quotaBytes, ballastBytes, retentionDays } = this.options;
+    const quota = quotaBytes - ballastBytes;
+    const used = this.used - this.steps.pending + this.planned;
+    const pressed = this.evicting || this.quotaUsedUp || used > HIGH_WATER * quota;
+    if (!pressed && !(this.aging || (looked && retentionDays !== undefined))) return false;
+    const { step, evicting, refuse } = decide(this.holdings(used), this.evicting, retentionDays);
+    this.evicting = evicting;
+    this.quotaUsedUp = refuse;
+    this.aging = step?.loss.cause === 'retention';
+    if (step === undefined) return false;
+    this.steps.perform(step);
+    return true;
+  }
+
+  private evictOnFullDisk(): boolean {
+    const step = toFree(this.holdings(this.used));
+    if (step === undefined) {
+      this.become({ kind: 'nothing-to-evict' });
+      return false;
+    }
+    try {
+      this.steps.perform(step);
+    } catch (error) {
+      // Not even this could be written down: what is there stays, and is offered again at the next try.
+      if (error instanceof TideError && error.code === 'disk-full') return false;
+      throw error;
+    }
+    this.inVain += step.bytes;
+    this.become({ kind: 'evicted' });
+    // Rows that go make room only with the next fold.
+    return step.kind === 'segment';
+  }
+
+  private growBallast(): void {
+    const { ballast } = this.options.room;
+    try {
+      if (ballast.grow()) this.lookedAt = -Infinity;
+    } catch (error) {
+      ballast.release();
+      this.room = { ...this.room, ballast: false };
+      throw error;
+    }
+  }
+
+  private holdings(used: number): Holdings {
+    const { parts, quotaBytes, ballastBytes, ledger, now } = this.options;
+    return holdingsOf(parts, { now: now(), used, quota: quotaBytes - ballastBytes }, ledger.overruns());
+  }
+}
