@@ -29,6 +29,8 @@ const UNSAVED_SECONDS = 3_600;
 const BLOCKS = 100_000;
 const BLOCK_BYTES = 4_096;
 const BLOCKS_AT_ONCE = 500;
+/** Blocks come a few a minute and are filed at each fold; so many between two folds here. */
+const BLOCKS_A_FOLD = 10_000;
 const ROUNDS = 3;
 const LOAD_SECONDS = 60;
 const CATCH_UP_MS = 60_000;
@@ -140,7 +142,8 @@ async function keepUp(vault: Vault): Promise<void> {
 
 async function blocks(vault: Vault, progress: (text: string) => void): Promise<void> {
   progress(`${BLOCKS} blocks`);
-  for (let i = 0; i < BLOCKS; i += BLOCKS_AT_ONCE)
+  for (let i = 0; i < BLOCKS; i += BLOCKS_AT_ONCE) {
+    if (i % BLOCKS_A_FOLD === 0) await vault.fold();
     await vault.commit(
       Array.from({ length: BLOCKS_AT_ONCE }, () => ({
         kind: 'block',
@@ -148,6 +151,7 @@ async function blocks(vault: Vault, progress: (text: string) => void): Promise<v
         body: randomBytes(BLOCK_BYTES),
       })),
     );
+  }
 }
 
 /** Readings that no segment holds are counted once they are read back from the journal. */
