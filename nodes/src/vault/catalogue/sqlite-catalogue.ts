@@ -163,6 +163,11 @@ export class Catalogue implements Stores {
     this.checkpoint();
   }
 
+  /** Bytes of pages that nothing lies in: only rewriting gives them back to the disk. */
+  get freeBytes(): number {
+    return PAGE * Number(this.db.pragma('freelist_count', { simple: true }));
+  }
+
   dropMeta(name: string): void {
     this.db.prepare('DELETE FROM meta WHERE name = ?').run(name);
   }

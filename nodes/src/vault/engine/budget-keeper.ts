@@ -111,8 +111,9 @@ export class BudgetKeeper {
 
   /** Why readings are not taken in; undefined while they are. */
   get refusal(): TideError | undefined {
-    if (this.room.refusing) return new TideError('disk-full', this.problem ?? 'the disk is full');
-    return this.quotaUsedUp ? new TideError('disk-full', this.problem ?? 'the quota is used up') : undefined;
+    if (this.room.refusing || this.quotaUsedUp) return new TideError('disk-full', this.problem ?? 'there is no room');
+    if (!this.evicting || this.used <= this.options.quotaBytes - this.reserved) return undefined;
+    return new TideError('disk-full', 'the quota is used up, and what may go does not go as fast as readings come');
   }
 
   /** What is wrong, in words; undefined when there is room. */
@@ -126,7 +127,12 @@ export class BudgetKeeper {
 
   /** What was given up in rows goes from the disk with a fold. */
   get foldWanted(): boolean {
-    return this.steps.pending > this.shares.fold / 4;
+    return this.steps.pending > this.shares.fold / 4 || this.rewriteWanted;
+  }
+
+  /** The catalogue holds so much empty room that rewriting it is worth its while. */
+  get rewriteWanted(): boolean {
+    return this.pressed && this.options.parts.catalogue.freeBytes > this.shares.fold;
   }
 
   /** Something was written that had found the disk full, or could have. */
@@ -162,6 +168,10 @@ export class BudgetKeeper {
     this.options.room.ballast.close();
   }
 
+  private get pressed(): boolean {
+    return this.evicting || this.quotaUsedUp || this.tight !== undefined;
+  }
+
   /** The part of the quota that the ballast has, whether it is there or not. */
   private get reserved(): number {
     return this.options.ballastBytes;
@@ -187,7 +197,7 @@ export class BudgetKeeper {
   private look(): boolean {
     const { clock, room, ballastBytes, quotaBytes } = this.options;
     const now = clock.monotonic();
-    const closely = this.evicting || this.tight !== undefined || this.used > CLOSE * (quotaBytes - ballastBytes);
+    const closely = this.pressed || this.used > CLOSE * (quotaBytes - ballastBytes);
     if (now - this.lookedAt < (closely ? LOOK_CLOSELY_MS : LOOK_MS)) return false;
     this.lookedAt = now;
     const { total, ballast, state } = room.sizes();
@@ -221,7 +231,7 @@ export class BudgetKeeper {
     const { quotaBytes, ballastBytes, retentionDays } = this.options;
     const quota = quotaBytes - ballastBytes;
     const used = this.used - this.steps.pending + this.planned;
-    const pressed = this.evicting || this.quotaUsedUp || used > HIGH_WATER * quota;
+    const pressed = this.pressed || used > HIGH_WATER * quota;
     if (!pressed && !(this.aging || (looked && retentionDays !== undefined))) return false;
     const { step, evicting, refuse } = decide(this.holdings(used), this.evicting, retentionDays);
     this.evicting = evicting;

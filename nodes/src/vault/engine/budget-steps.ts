@@ -32,6 +32,7 @@ export interface SteppedParts {
   };
   readonly catalogue: {
     readonly head: number;
+    readonly freeBytes: number;
     begin(): void;
     readonly checkpoints: { keptFrom(head: number): number };
     readonly outbox: { unfiledBytes(): number };

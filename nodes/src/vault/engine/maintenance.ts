@@ -176,6 +176,10 @@ export class Maintenance {
     this.dropBlockFiles();
     this.release();
     this.afterFold();
+    if (this.budget.rewriteWanted) {
+      this.parts.flush();
+      catalogue.rewrite();
+    }
     // What came after a fold may have put what follows under another key, and the file before it can go.
     this.release();
   }
