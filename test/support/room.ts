@@ -43,7 +43,9 @@ export async function gapsOf(vault: Vault): Promise<Gap[]> {
 }
 
 /** Readings that gaps name as lost, of some causes. */
-export const countOf = (gaps: readonly Gap[], causes: readonly Gap['cause'][], what: Gap['what'] = 'readings'): number =>
-  gaps
-    .filter((gap) => gap.what === what && causes.includes(gap.cause))
-    .reduce((sum, { count }) => sum + count, 0);
+export const countOf = (
+  gaps: readonly Gap[],
+  causes: readonly Gap['cause'][],
+  what: Gap['what'] = 'readings',
+): number =>
+  gaps.filter((gap) => gap.what === what && causes.includes(gap.cause)).reduce((sum, { count }) => sum + count, 0);
