@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 
 import type { Reading } from '@tidegate/nodes/reading';
-import type { InventoryKind, Vault, VaultCut } from '@tidegate/nodes/vault';
+import { type InventoryKind, QUOTA_FOUND, type Vault, type VaultCut } from '@tidegate/nodes/vault';
 
 import { inventoryLine, isWritten, seriesLine } from './lines.ts';
 import {
@@ -63,8 +63,8 @@ export const freshProgress = (): Progress => ({
   numbers: {},
 });
 
-/** Documents that say something of this very store: a copy must not carry them. */
-const LEFT_OUT = new Set(['export', 'export-parts', 'restore']);
+/** Documents that say something of this very store: a copy must not carry them, and an empty vault may have them. */
+export const OF_THE_STORE: ReadonlySet<string> = new Set(['export', 'export-parts', 'restore', QUOTA_FOUND.namespace]);
 const KINDS: readonly InventoryKind[] = [
   'documents',
   'consumers',
@@ -148,7 +148,7 @@ export class ArchiveWriter {
     for await (const page of cut.pages(kind)) {
       counts.lost += page.lost;
       for (const item of page.items) {
-        if ('namespace' in item && LEFT_OUT.has(item.namespace)) continue;
+        if ('namespace' in item && OF_THE_STORE.has(item.namespace)) continue;
         if ('series' in item && this.vault.series.name(item.series) === undefined) {
           counts.lost++;
           continue;

@@ -4,6 +4,7 @@ import { type Change, decodeCbor, type Vault } from '@tidegate/nodes/vault';
 import { z } from 'zod';
 
 import type { ArchiveEntry } from './archive-reader.ts';
+import { OF_THE_STORE } from './archive-writer.ts';
 import { type Line, type LineFolder, LINES, linesOf } from './lines.ts';
 import type { Folder, Manifest } from './manifest.ts';
 import { READING_HEAD, readingOf, RECENT_HEAD, recentOf, rowsOf } from './reading-row.ts';
@@ -55,7 +56,8 @@ export async function checkTarget(vault: Vault, archive: string): Promise<void> 
     if (cut.head > 1) found.push(`${cut.head - 1} readings`);
     for (const kind of ['documents', 'blocks', 'alerts', 'consumers'] as const) {
       let count = 0;
-      for await (const { items } of cut.pages(kind)) count += items.length;
+      for await (const { items } of cut.pages(kind))
+        count += items.filter((item) => !('namespace' in item && OF_THE_STORE.has(item.namespace))).length;
       if (count > 0) found.push(`${count} ${kind}`);
     }
     if (found.length > 0)
