@@ -145,6 +145,19 @@ describe('the engine of the vault', () => {
     });
   }
 
+  it('makes the catalogue again from a snapshot that was taken while others committed', async () => {
+    for (let round = 0; round < 5; round++) {
+      let folding = true;
+      const folded = vault.fold().then(() => (folding = false));
+      for (let i = 0; folding && i < 2_000; i++)
+        await vault.commit([{ kind: 'document', namespace: 'many', key: `${round}/${i}`, value: i }]);
+      await folded;
+      const before = await vault.documents.list('many');
+      await crash((directory) => rmSync(path.join(directory, 'catalogue.db')));
+      assert.deepEqual(await vault.documents.list('many'), before);
+    }
+  });
+
   it('makes the catalogue again when one bit of it is flipped', async () => {
     const readings = await fill();
     await vault.fold();

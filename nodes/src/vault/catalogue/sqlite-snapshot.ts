@@ -38,6 +38,8 @@ export class SnapshotWriter {
     this.db = new Database(databaseFile, { readonly: true, fileMustExist: true });
     try {
       this.db.exec('BEGIN');
+      // The transaction stands from its first read on, not from its begin.
+      this.db.prepare('SELECT count(*) FROM meta').get();
       this.rows = rowsOf(this.db);
       this.file = disk.create(`${nameOf(number)}.new`);
     } catch (error) {

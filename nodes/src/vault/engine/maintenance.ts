@@ -168,8 +168,7 @@ export class Maintenance {
     this.parts.flush();
     this.flushedAt = this.clock.monotonic();
     catalogue.checkpoint();
-    yield 0;
-    yield* this.snapshot();
+    yield* this.snapshot(catalogue.applied);
     this.parts.folded = recordTo;
     this.unfoldedBefore = 0;
     this.writtenAtFold = written;
@@ -241,10 +240,11 @@ export class Maintenance {
     }
   }
 
-  private *snapshot(): Generator<number, void> {
-    const { databaseFile, state, store, log } = this.parts;
+  /** `record`: the newest one that was flushed; nothing may be committed between that and the first step of this. */
+  private *snapshot(record: number): Generator<number, void> {
+    const { databaseFile, state, store } = this.parts;
     const number = 1 + Math.max(0, ...snapshots(state));
-    const writer = new SnapshotWriter(databaseFile, state, store.sealer, number, log.last);
+    const writer = new SnapshotWriter(databaseFile, state, store.sealer, number, record);
     let published = false;
     try {
       for (let done = false; !done;) {
