@@ -3,7 +3,15 @@ import { TideError } from '../../node/errors.ts';
 import { HIGH_WATER, decide, toFree } from '../budget/budget.ts';
 import { Forecast } from '../budget/forecast.ts';
 import type { Holdings } from '../budget/holdings.ts';
-import { ACCEPT_AT, afterRoomEvent, roomAtStart, type Room, type RoomAction, type RoomEvent } from '../budget/room.ts';
+import {
+  ACCEPT_AT,
+  RESTORE_AT,
+  afterRoomEvent,
+  roomAtStart,
+  type Room,
+  type RoomAction,
+  type RoomEvent,
+} from '../budget/room.ts';
 import { sharesOf, type Shares } from '../budget/shares.ts';
 import type { VaultStats } from '../vault.ts';
 import { BudgetSteps, type SteppedParts } from './budget-steps.ts';
@@ -61,6 +69,9 @@ export class BudgetKeeper {
   private quotaUsedUp = false;
   /** The last step was for age: there may be more of them. */
   private aging = false;
+  /** Newest record at the end of the last fold, and when that was. */
+  private foldedTo = 0;
+  private foldedAt = -Infinity;
   /** Bytes that were given up for a full disk since the last write that went well. */
   private inVain = 0;
   /** The disk was full when something was to be written, and there has not been ample room since. */
@@ -83,6 +94,7 @@ export class BudgetKeeper {
       this.full(journal.message);
       return true;
     }
+    if (this.tight !== undefined && this.options.room.free() < this.ample && this.evictOnFullDisk()) return true;
     if (this.evict(looked)) return true;
     if (!this.room.ballast || this.options.room.ballast.present) return false;
     this.growBallast();
@@ -127,7 +139,7 @@ export class BudgetKeeper {
 
   /** What was given up in rows goes from the disk with a fold. */
   get foldWanted(): boolean {
-    return this.steps.pending > this.shares.fold / 4 || this.rewriteWanted;
+    return this.steps.pending > this.shares.fold / 4 || this.rewriteWanted || this.foldMayHelp;
   }
 
   /** The catalogue holds so much empty room that rewriting it is worth its while. */
@@ -145,6 +157,8 @@ export class BudgetKeeper {
     this.wrote();
     this.steps.pending = 0;
     this.lookedAt = -Infinity;
+    this.foldedTo = this.options.parts.log.last;
+    this.foldedAt = this.options.clock.monotonic();
   }
 
   stats(): Pick<VaultStats, 'quota' | 'timeToFullMs' | 'gaps'> {
@@ -166,6 +180,13 @@ export class BudgetKeeper {
 
   close(): void {
     this.options.room.ballast.close();
+  }
+
+  /** Nothing may go, but what was committed since the last fold may have made room that only a fold gives back. */
+  private get foldMayHelp(): boolean {
+    if (!this.quotaUsedUp && !this.room.refusing) return false;
+    const { parts, clock } = this.options;
+    return parts.log.last !== this.foldedTo && clock.monotonic() - this.foldedAt > LOOK_MS;
   }
 
   private get pressed(): boolean {
@@ -193,6 +214,11 @@ export class BudgetKeeper {
     return readings.open.bytes + readings.waiting.bytes + catalogue.outbox.unfiledBytes() + this.state;
   }
 
+  /** Free bytes at which a disk that was full is so no more: for the next fold, and for the ballast to come back. */
+  private get ample(): number {
+    return ACCEPT_AT + this.planned + RESTORE_AT * this.options.ballastBytes;
+  }
+
   /** True when it was time to look. */
   private look(): boolean {
     const { clock, room, ballastBytes, quotaBytes } = this.options;
@@ -209,7 +235,7 @@ export class BudgetKeeper {
     const free = room.free();
     const ballastDue = now - this.started >= BALLAST_AFTER_MS;
     this.become({ kind: 'free', bytes: free }, ballastDue ? ballastBytes : 0);
-    if (this.tight !== undefined && free >= ACCEPT_AT + this.planned) {
+    if (this.tight !== undefined && free >= this.ample) {
       this.tight = undefined;
       this.options.parts.log.tryAgain();
     }
@@ -242,6 +268,7 @@ export class BudgetKeeper {
     return true;
   }
 
+  /** True when something went from the disk. */
   private evictOnFullDisk(): boolean {
     const step = toFree(this.holdings(this.used));
     if (step === undefined) {

@@ -20,6 +20,7 @@ export interface SteppedParts {
   /** Readings that were found broken and are not declared yet. */
   readonly lost: LostReadings[];
   readonly log: {
+    readonly last: number;
     readonly problem: TideError | undefined;
     readonly bytes: { held: number; allocated: number };
     tryAgain(): void;
