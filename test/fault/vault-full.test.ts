@@ -78,13 +78,52 @@ async function reconcile(vault: Vault, acknowledged: ReadonlySet<number>): Promi
   assert.deepEqual({ problems, damaged }, { problems: [], damaged: 0 });
 }
 
-/** Takes what is left of a file system, while others write to it. */
-function fill(directory: string, name: string): void {
-  const { bavail, bsize } = statfsSync(directory);
-  try {
-    writeFileSync(name, Buffer.alloc(bavail * bsize));
-  } catch (error) {
-    assert.ok(error instanceof Error && 'code' in error && error.code === 'ENOSPC', String(error));
+/** A disk of a few megabytes: a tmpfs where one may be mounted, else the shim's count of bytes. */
+class SmallDisk {
+  readonly vault: string;
+  private readonly mounted: string | undefined;
+  private readonly shim: Shim | undefined;
+  private readonly bytes: number;
+
+  constructor({ directory }: VaultFolder, bytes: number) {
+    this.bytes = bytes;
+    this.vault = path.join(directory, 'store');
+    mkdirSync(directory, { mode: 0o700 });
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes},mode=700`, 'tmpfs', directory], { stdio: 'ignore' });
+      this.mounted = directory;
+    } catch {
+      // Not allowed to.
+      this.shim = new Shim({ directory });
+      this.shim.set('budget', bytes);
+    }
+  }
+
+  get environment(): NodeJS.ProcessEnv {
+    return this.shim?.environment ?? {};
+  }
+
+  /** Somebody else takes all that is left. */
+  takeAll(): void {
+    this.shim?.set('budget', this.shim.get('used'));
+    if (this.mounted === undefined) return;
+    const { bavail, bsize } = statfsSync(this.mounted);
+    try {
+      writeFileSync(path.join(this.mounted, 'other'), Buffer.alloc(bavail * bsize));
+    } catch (error) {
+      // The vault writes meanwhile.
+      assert.ok(error instanceof Error && 'code' in error && error.code === 'ENOSPC', String(error));
+    }
+  }
+
+  giveBack(): void {
+    this.shim?.set('budget', this.bytes);
+    if (this.mounted !== undefined) rmSync(path.join(this.mounted, 'other'));
+  }
+
+  remove(): void {
+    if (this.mounted !== undefined) execFileSync('umount', ['-l', this.mounted]);
+    this.shim?.close();
   }
 }
 
@@ -143,22 +182,18 @@ describe('a vault that is full', () => {
 
   it('lives on a full disk, gives way, and goes on by itself', async function () {
     this.timeout(120_000);
-    mkdirSync(folder.directory, { mode: 0o700 });
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m,mode=700', 'tmpfs', folder.directory]);
+    const disk = new SmallDisk(folder, 24 * MIB);
+    const options = { directory: disk.vault, key: folder.key };
     try {
-      const acknowledged = new Set<number>();
-      const options = { directory: path.join(folder.directory, 'store'), key: folder.key };
       // The quota is far away: it is the disk that is full.
-      const child = new Child(options, 256 * MIB, MIB, 0);
-      await eventually('it has filled the disk and gone on', () => child.acknowledged.length > 120_000, 60_000);
-      // Somebody else takes all that is left.
-      const other = path.join(folder.directory, 'other');
+      const child = new Child(options, 256 * MIB, MIB, 0, disk.environment);
+      await eventually('it has filled the disk and gone on', () => child.acknowledged.length > 60_000, 60_000);
       const reads = child.reads;
-      fill(folder.directory, other);
+      disk.takeAll();
       await sleep(3_000);
       assert.ok(child.living, child.program.output());
       assert.ok(child.reads > reads + 3, 'it answers readers');
-      rmSync(other);
+      disk.giveBack();
       const before = child.acknowledged.length;
       await eventually('it goes on', () => child.acknowledged.length > before + 2_000);
       await eventually('nothing is wrong any more', () => child.problems === 0);
@@ -167,15 +202,45 @@ describe('a vault that is full', () => {
         [],
       );
       await child.program.kill();
-      for (const number of child.acknowledged) acknowledged.add(number);
       const vault = await openVault({ ...options, budget: { quotaBytes: 256 * MIB, ballastBytes: MIB } });
       try {
-        await reconcile(vault, acknowledged);
+        await reconcile(vault, new Set(child.acknowledged));
       } finally {
         await vault.close();
       }
     } finally {
-      execFileSync('umount', ['-l', folder.directory]);
+      disk.remove();
+    }
+  });
+
+  it('rejects what finds no room anywhere, keeps all that was acknowledged, and goes on', async function () {
+    this.timeout(90_000);
+    const shim = new Shim({ directory: folder.directory });
+    const child = new Child(folder, 256 * MIB, MIB, 0, shim.environment);
+    try {
+      await eventually('it has folded', () => child.acknowledged.length > 20_000);
+      shim.fail(OPERATION.write | OPERATION.create | OPERATION.resize, ERRNO.ENOSPC);
+      await eventually('it refuses', () => child.refusals.length > 3);
+      const [reads, failed] = [child.reads, shim.get('failed')];
+      await sleep(2_000);
+      assert.ok(child.reads > reads + 10, 'it answers readers');
+      assert.equal(child.problems, 1);
+      // A commit each 50 ms, and what is tried in the background.
+      assert.ok(shim.get('failed') - failed < 500, `${shim.get('failed') - failed} tries in two seconds`);
+      shim.succeed();
+      const before = child.acknowledged.length;
+      await eventually('it goes on', () => child.acknowledged.length > before + 2_000);
+      await eventually('nothing is wrong any more', () => child.problems === 0);
+      await child.program.kill();
+    } finally {
+      shim.close();
+    }
+    assert.deepEqual([...new Set(child.refusals)], ['disk-full']);
+    const vault = await openVault({ ...folder.options, budget: { quotaBytes: 256 * MIB, ballastBytes: MIB } });
+    try {
+      await reconcile(vault, new Set(child.acknowledged));
+    } finally {
+      await vault.close();
     }
   });
 });
