@@ -86,7 +86,7 @@ describe('backup', function () {
   it('comes back into a new directory, which then runs', async () => {
     const output = await done(['import', at('a.age'), '--into', at('new'), '--identity', key.file]);
     assert.match(output, /Restored gateway lone/);
-    assert.match(output, /put aside +2 blocks .* 1 open windows/);
+    assert.match(output, /old blocks +2 .* 1 series had open windows/);
     await assertSame(at('new'));
     const program = startCli(['run', at('new'), '--json']);
     try {

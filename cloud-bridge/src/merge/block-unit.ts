@@ -11,7 +11,7 @@ import {
 } from '@tidegate/nodes/summary';
 import { CATALOGUE_STREAM, FrameError, decodeCatalogue } from '@tidegate/nodes/sync';
 
-import type { CatalogueRecord, PartRecord, PoisonRecord, ReceiptRecord } from '../store/store.ts';
+import type { CatalogueRecord, ForkRecord, PartRecord, PoisonRecord, ReceiptRecord } from '../store/store.ts';
 import type { Sender } from './opener.ts';
 
 /** A block on its way into the database: its records may take several transactions, its receipt is in the last of them. */
@@ -20,7 +20,7 @@ export interface BlockUnit {
   records: (PartRecord | CatalogueRecord)[];
   /** Records that are committed already. */
   done: number;
-  end: ReceiptRecord | PoisonRecord;
+  end: ReceiptRecord | PoisonRecord | ForkRecord;
 }
 
 /** Largest body of a block that is taken apart, bytes. Gateways make blocks of some 16 kB; alerts wait while one is decoded. */
@@ -47,6 +47,11 @@ export function blockUnit(sender: Sender, stream: string, number: number, body: 
 export function poisoned(end: BlockUnit['end'], reason: string, body: Uint8Array = new Uint8Array(0)): PoisonRecord {
   const kept = Uint8Array.from(body.subarray(0, KEPT_OF_POISON));
   return { ...end, kind: 'poison', reason: reason.slice(0, 500), body: kept };
+}
+
+/** The entry that notes a block whose number is taken, instead of taking it in. */
+export function forked({ kind: _kind, ...end }: ReceiptRecord, body: Uint8Array): ForkRecord {
+  return { ...end, kind: 'fork', body };
 }
 
 class UnknownStream extends FrameError {}

@@ -1,8 +1,9 @@
 import { reasonOf } from '@tidegate/nodes/node';
-import { FrameError, blocks as blocksBody, decodeBody } from '@tidegate/nodes/sync';
+import { FrameError, blocks as blocksBody, decodeBody, type Blocks } from '@tidegate/nodes/sync';
 
-import type { MergeOutcome, MergeRecord } from '../store/store.ts';
-import { blockUnit, poisoned, type BlockUnit } from './block-unit.ts';
+import { EMPTY_DIGEST, type MergeOutcome, type MergeRecord } from '../store/store.ts';
+import { answerTo } from './answers.ts';
+import { blockUnit, forked, poisoned, type BlockUnit } from './block-unit.ts';
 import type { Arrival } from './intake.ts';
 import type { MergerParts } from './merger.ts';
 import { isBadRecord, type Opener, type Sender, type SentFrame } from './opener.ts';
@@ -44,12 +45,15 @@ export class BulkLane {
   /** Opens a frame, takes a block apart or commits one transaction, whichever is next; false when there was nothing to do. */
   async step(): Promise<boolean> {
     if (this.waiting < this.sizer.records) {
-      const block = this.closed.shift();
-      if (block !== undefined) {
-        this.takeApart(block);
+      const block = this.closed[0];
+      // What it would meet in the database is told only once the one before it is there.
+      const waits = block !== undefined && this.pending.some(({ end }) => isSame(end, block));
+      if (block !== undefined && !waits) {
+        this.closed.shift();
+        await this.takeApart(block);
         return true;
       }
-      const arrival = this.parts.intake.takeBulk();
+      const arrival = block === undefined ? this.parts.intake.takeBulk() : undefined;
       if (arrival !== undefined) {
         await this.openFrame(arrival);
         return true;
@@ -80,14 +84,33 @@ export class BulkLane {
   private async openFrame(arrival: Arrival): Promise<void> {
     const opened = await this.opener.open(arrival);
     if (opened === undefined) return;
-    this.closed = this.opener.read(opened.sender, () => blocksOf(opened)) ?? [];
+    const body = this.opener.read(opened.sender, () => bodyOf(opened));
+    if (body === undefined) return;
+    this.closed = blocksOf(opened.sender, opened.header.stream!, body);
+    if (body.ask !== undefined) await answerTo(this.parts, opened.sender, opened.header.stream!, body.ask);
   }
 
-  private takeApart({ sender, stream, number, body }: ClosedBlock): void {
+  private async takeApart({ sender, stream, number, body }: ClosedBlock): Promise<void> {
     const unit = this.opener.read(sender, () => blockUnit(sender, stream, number, body));
     if (unit === undefined) return;
+    await this.compare(unit, body);
     this.pending.push(unit);
     this.waiting += unit.records.length + 1;
+  }
+
+  /**
+   * A block whose number is taken by other bytes is a fork, and nothing of it comes in: parts of two writers under one
+   * number may count a reading twice. One that is there part for part is what a revocation left of it.
+   */
+  private async compare(unit: BlockUnit, body: Uint8Array): Promise<void> {
+    const { end, records } = unit;
+    if (end.kind !== 'receipt' || body.length === 0) return;
+    const { store } = this.parts;
+    const there = (await store.settled(end.incarnationId, end.stream, [end.number])).get(end.number);
+    if (there === undefined || there.as === 'poison' || Buffer.compare(there.digest, end.digest) === 0) return;
+    if (Buffer.compare(there.digest, EMPTY_DIGEST) === 0 || !(await store.lacks(records))) return;
+    unit.records = [];
+    unit.end = forked(end, body);
   }
 
   /** The next transaction: all slices but the last are up to the end of their block, and only the last may not be. */
@@ -150,7 +173,10 @@ export class BulkLane {
     const receipts = new Receipts(this.parts.replies);
     for (const { sender, end } of finished) {
       if (end.kind === 'receipt') receipts.block(sender, end.stream, end.number);
-      else {
+      else if (end.kind === 'fork') {
+        receipts.conflict(sender, end.stream, end.number);
+        this.parts.refusals.count(sender.label, `block ${end.number} of ${end.stream} is here with other bytes`);
+      } else {
         receipts.poison(sender, end.stream, end.number, end.reason);
         this.parts.refusals.count(sender.label, `block ${end.number} of ${end.stream}: ${end.reason}`);
       }
@@ -168,13 +194,15 @@ export class BulkLane {
   }
 }
 
-function blocksOf({ header, body, sender }: SentFrame): ClosedBlock[] {
-  const { stream } = header;
-  if (stream === undefined) throw new FrameError('malformed', 'a frame of blocks without a stream in its header');
-  return decodeBody(blocksBody, body).blocks.map((block) => ({
-    sender,
-    stream,
-    number: block.number,
-    body: block.body,
-  }));
+function bodyOf({ header, body }: SentFrame): Blocks {
+  if (header.stream === undefined)
+    throw new FrameError('malformed', 'a frame of blocks without a stream in its header');
+  return decodeBody(blocksBody, body);
 }
+
+function blocksOf(sender: Sender, stream: string, { blocks }: Blocks): ClosedBlock[] {
+  return blocks.map(({ number, body }) => ({ sender, stream, number, body }));
+}
+
+const isSame = (end: BlockUnit['end'], { sender, stream, number }: ClosedBlock): boolean =>
+  end.number === number && end.stream === stream && end.incarnationId === sender.incarnationId;

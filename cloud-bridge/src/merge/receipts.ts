@@ -4,6 +4,8 @@ import type { Replies } from './replies.ts';
 interface Account {
   sender: Sender;
   blocks: Map<string, number[]>;
+  /** Of the blocks, those whose numbers stand for other bytes. */
+  conflicts: Map<string, number[]>;
   alerts: [string, number][];
   gaps: [number, number][];
   poison: { stream: string; number: number; reason: string }[];
@@ -22,10 +24,12 @@ export class Receipts {
   }
 
   block(sender: Sender, stream: string, number: number): void {
-    const { blocks } = this.account(sender);
-    const numbers = blocks.get(stream);
-    if (numbers === undefined) blocks.set(stream, [number]);
-    else numbers.push(number);
+    add(this.account(sender).blocks, stream, number);
+  }
+
+  conflict(sender: Sender, stream: string, number: number): void {
+    this.block(sender, stream, number);
+    add(this.account(sender).conflicts, stream, number);
   }
 
   alert(sender: Sender, id: string, revision: number): void {
@@ -41,13 +45,12 @@ export class Receipts {
   }
 
   send(): void {
-    for (const { sender, blocks, alerts, gaps, poison } of this.accounts.values()) {
-      const streams = Object.fromEntries(
-        [...blocks].map(([stream, numbers]) => [stream, rangesOf(numbers).slice(0, MOST)]),
-      );
+    for (const { sender, blocks, conflicts, alerts, gaps, poison } of this.accounts.values()) {
+      const streams = rangesByStream(blocks);
+      const taken = conflicts.size === 0 ? {} : { conflicts: rangesByStream(conflicts) };
       for (let from = 0; from === 0 || from < alerts.length; from += MOST) {
         const some = alerts.slice(from, from + MOST);
-        if (blocks.size > 0 || some.length > 0) this.replies.acknowledge(sender, { streams, alerts: some });
+        if (blocks.size > 0 || some.length > 0) this.replies.acknowledge(sender, { streams, alerts: some, ...taken });
       }
       for (let from = 0; from < gaps.length; from += MOST)
         this.replies.acknowledge(sender, { streams: {}, alerts: [], gaps: gaps.slice(from, from + MOST) });
@@ -60,11 +63,21 @@ export class Receipts {
     const name = `${sender.gatewayId}/${sender.incarnationId}`;
     let account = this.accounts.get(name);
     if (account === undefined) {
-      account = { sender, blocks: new Map(), alerts: [], gaps: [], poison: [] };
+      account = { sender, blocks: new Map(), conflicts: new Map(), alerts: [], gaps: [], poison: [] };
       this.accounts.set(name, account);
     }
     return account;
   }
+}
+
+function add(numbers: Map<string, number[]>, stream: string, number: number): void {
+  const known = numbers.get(stream);
+  if (known === undefined) numbers.set(stream, [number]);
+  else known.push(number);
+}
+
+function rangesByStream(numbers: ReadonlyMap<string, number[]>): Record<string, [number, number][]> {
+  return Object.fromEntries([...numbers].map(([stream, some]) => [stream, rangesOf(some).slice(0, MOST)]));
 }
 
 /** Inclusive ranges, ascending, not touching, of numbers in any order and with repetitions. */

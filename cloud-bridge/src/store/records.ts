@@ -61,6 +61,18 @@ export interface PoisonRecord {
   body: Uint8Array;
 }
 
+/** A block whose number the database holds with other bytes: they stay, and this one is noted. */
+export interface ForkRecord {
+  kind: 'fork';
+  gatewayId: number;
+  incarnationId: number;
+  stream: string;
+  number: number;
+  digest: Uint8Array;
+  /** Empty when the gateway only named the digest. */
+  body: Uint8Array;
+}
+
 export interface AlertRecord {
   kind: 'alert';
   gatewayId: number;
@@ -89,6 +101,7 @@ export type MergeRecord =
   | CatalogueRecord
   | ReceiptRecord
   | PoisonRecord
+  | ForkRecord
   | AlertRecord
   | SeenRecord
   | GapRecord;

@@ -5,9 +5,12 @@ import { storing } from './sqlite-errors.ts';
 import { SqliteGaps } from './sqlite-gaps.ts';
 import type { SqliteRegistry } from './sqlite-registry.ts';
 import {
+  EMPTY_DIGEST,
   MAX_SET_ASIDE,
   type AlertRecord,
   type CatalogueRecord,
+  type ForkFacts,
+  type ForkRecord,
   type GapRecord,
   type MergeOutcome,
   type MergeRecord,
@@ -15,6 +18,7 @@ import {
   type PartRecord,
   type PoisonRecord,
   type ReceiptRecord,
+  type Settled,
 } from './store.ts';
 
 /** Joins records into the grow-only sets, in SQLite. */
@@ -41,6 +45,7 @@ export class SqliteMerge implements Merging {
           if (this.joinPart(record, outcome, now)) add(newParts, record.gatewayId, 1);
         } else if (record.kind === 'catalogue') this.joinLine(record, outcome);
         else if (record.kind === 'receipt') this.enterReceipt(record, now);
+        else if (record.kind === 'fork') this.noteFork(record, outcome, now);
         else if (record.kind === 'poison') this.setAside(record, now);
         else if (record.kind === 'alert') this.joinAlert(record, outcome, now);
         else if (record.kind === 'gap') this.joinGap(record, outcome, now);
@@ -59,6 +64,41 @@ export class SqliteMerge implements Merging {
         throw error;
       }
     });
+  }
+
+  settled(incarnationId: number, stream: string, numbers: readonly number[]): Promise<Map<number, Settled>> {
+    const found = new Map<number, Settled>();
+    return storing(() => {
+      for (const number of numbers) {
+        const digest = this.statements.receiptOf.get(incarnationId, stream, number);
+        const aside = digest === undefined ? this.statements.poisonOf.get(incarnationId, stream, number) : undefined;
+        if (digest !== undefined) found.set(number, { as: 'receipt', digest });
+        else if (aside !== undefined) found.set(number, { as: 'poison', digest: aside });
+      }
+      return found;
+    });
+  }
+
+  lacks(records: readonly (PartRecord | CatalogueRecord)[]): Promise<boolean> {
+    return storing(() => records.some((record) => !this.holds(record)));
+  }
+
+  private holds(record: PartRecord | CatalogueRecord): boolean {
+    const { gatewayId, incarnationId } = record;
+    if (record.kind === 'catalogue') {
+      const { number, name, kind, unit } = record.entry;
+      const line = [gatewayId, incarnationId, number, record.block, record.block, name, kind, unit ?? null];
+      return this.statements.hasLine.get(...line) !== undefined;
+    }
+    const { series, resolution, windowStart, part, digest } = record;
+    const purposeId = this.statements.purpose.get(record.purpose);
+    const key = [gatewayId, incarnationId, purposeId, series, resolution, windowStart, part];
+    return purposeId !== undefined && this.statements.partDigest.get(...key)?.equals(digest) === true;
+  }
+
+  private noteFork(record: ForkRecord, outcome: MergeOutcome, now: number): void {
+    const { gatewayId, incarnationId, stream, number, digest, body } = record;
+    this.fork(gatewayId, 'block', `${stream} incarnation ${incarnationId} block ${number}`, digest, body, outcome, now);
   }
 
   private joinPart(record: PartRecord, outcome: MergeOutcome, now: number): boolean {
@@ -110,7 +150,10 @@ export class SqliteMerge implements Merging {
 
   private enterReceipt({ gatewayId, incarnationId, stream, number, digest }: ReceiptRecord, now: number): void {
     const streamId = this.registry.streamId(incarnationId, stream);
-    if (this.statements.receipt.run(streamId, number, digest, now).changes === 0) return;
+    if (this.statements.receipt.run(streamId, number, digest, now).changes === 0) {
+      this.statements.fillReceipt.run(digest, now, streamId, number, EMPTY_DIGEST);
+      return;
+    }
     // A block that was poison to an older version was counted as arrived then.
     if (this.statements.unpoison.run(streamId, number).changes === 0)
       this.statements.arrived.run(streamId, number, number);
@@ -163,7 +206,7 @@ export class SqliteMerge implements Merging {
 
   private fork(
     gatewayId: number,
-    kind: 'part' | 'alert',
+    kind: ForkFacts['kind'],
     key: string,
     digest: Uint8Array,
     body: Uint8Array,
@@ -193,6 +236,7 @@ function add(map: Map<number, number>, key: number, count: number): void {
 function prepare(db: Database) {
   const key =
     'gateway_id = ? AND incarnation_id = ? AND purpose_id = ? AND series = ? AND resolution = ? AND window_start = ? AND part = ?';
+  const block = 'stream_id = (SELECT id FROM streams WHERE incarnation_id = ? AND name = ?) AND number = ?';
   return {
     part: db.prepare(`INSERT INTO parts VALUES (${Array(24).fill('?').join(', ')}) ON CONFLICT DO NOTHING`),
     partDigest: db.prepare<unknown[], Buffer>(`SELECT digest FROM parts WHERE ${key}`).pluck(),
@@ -202,6 +246,15 @@ function prepare(db: Database) {
          kind = excluded.kind, unit = excluded.unit, block = excluded.block WHERE excluded.block > block`,
     ),
     receipt: db.prepare('INSERT INTO receipts VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING'),
+    fillReceipt: db.prepare(
+      'UPDATE receipts SET digest = ?, committed_at = ? WHERE stream_id = ? AND number = ? AND digest = ?',
+    ),
+    receiptOf: db.prepare<unknown[], Buffer>(`SELECT digest FROM receipts WHERE ${block}`).pluck(),
+    poisonOf: db.prepare<unknown[], Buffer>(`SELECT digest FROM poison WHERE ${block}`).pluck(),
+    hasLine: db.prepare(
+      `SELECT 1 FROM series WHERE gateway_id = ? AND incarnation_id = ? AND number = ?
+         AND (block > ? OR block = ? AND name = ? AND kind = ? AND unit IS ?)`,
+    ),
     arrived: db.prepare(
       `UPDATE streams SET missing = max(0, missing - 1) WHERE id = ? AND ? BETWEEN lowest AND sealed
          AND NOT EXISTS (SELECT 1 FROM gap_blocks WHERE stream_id = streams.id AND ? BETWEEN first AND last)`,

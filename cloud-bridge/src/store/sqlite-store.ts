@@ -36,6 +36,8 @@ export function openSqliteStore(file: string, busyMs?: number): Store {
     held: (incarnationId, claims) => registry.held(incarnationId, claims),
     setting: (name) => registry.setting(name),
     setSetting: (name, value) => registry.setSetting(name, value),
+    settled: (incarnationId, stream, numbers) => merge.settled(incarnationId, stream, numbers),
+    lacks: (records) => merge.lacks(records),
     merge: (records: readonly MergeRecord[], now: number): Promise<MergeOutcome> => merge.merge(records, now),
     putDocument: (gatewayId, key, value, stampAfter) => documents.putDocument(gatewayId, key, value, stampAfter),
     documents: (gatewayId) => documents.documents(gatewayId),

@@ -1,7 +1,7 @@
 import type { Alert } from '@tidegate/nodes/detect';
 import type { PeerKeys, Stamp, WireGap } from '@tidegate/nodes/sync';
 
-import type { MergeRecord } from './records.ts';
+import type { CatalogueRecord, MergeRecord, PartRecord } from './records.ts';
 
 export type * from './records.ts';
 
@@ -89,7 +89,23 @@ export interface MergeOutcome {
   forks: number;
 }
 
+/** What stands under the number of a block. */
+export interface Settled {
+  as: 'receipt' | 'poison';
+  /** SHA-256 of the block's body. */
+  digest: Uint8Array;
+}
+
+/** SHA-256 of no bytes: a block from which everything was taken, or that its gateway lost. It says nothing. */
+export const EMPTY_DIGEST = Uint8Array.from(
+  Buffer.from('e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855', 'hex'),
+);
+
 export interface Merging {
+  /** Blocks of a stream that were committed or set aside, by number. */
+  settled(incarnationId: number, stream: string, numbers: readonly number[]): Promise<Map<number, Settled>>;
+  /** Whether any of these is not there byte for byte. A line of the catalogue counts as there once a later block named its series. */
+  lacks(records: readonly (PartRecord | CatalogueRecord)[]): Promise<boolean>;
   /** Joins all records in one transaction, by union: order and repetition change nothing. */
   merge(records: readonly MergeRecord[], now: number): Promise<MergeOutcome>;
 }
@@ -172,7 +188,7 @@ export interface AlertFacts {
 }
 
 export interface ForkFacts {
-  kind: 'part' | 'alert';
+  kind: 'part' | 'alert' | 'block';
   key: string;
   seenAt: number;
 }

@@ -1,6 +1,14 @@
 import { TideError } from '@tidegate/nodes/node';
 import type { Reading } from '@tidegate/nodes/reading';
-import { type Change, decodeCbor, type Vault } from '@tidegate/nodes/vault';
+import {
+  type Change,
+  decodeCbor,
+  ORPHAN_SERIES,
+  ORPHAN_WINDOWS,
+  orphanName,
+  orphanOf,
+  type Vault,
+} from '@tidegate/nodes/vault';
 import { z } from 'zod';
 
 import type { ArchiveEntry } from './archive-reader.ts';
@@ -12,13 +20,6 @@ import { textOf, type Verified } from './verify.ts';
 
 /** Namespace of what a restored vault knows of its restoring. */
 export const RESTORE = 'restore';
-/** Namespaces of what belongs to the old incarnation alone: it must not be sent under the new one. */
-export const ASIDE = {
-  blocks: 'aside-blocks',
-  streams: 'aside-streams',
-  windows: 'aside-windows',
-  series: 'aside-series',
-};
 /** Door under which readings that every consumer has seen come back. */
 const SOURCE = 'restore';
 /** Consumers that make summary parts, whose windows belong to one incarnation. */
@@ -26,8 +27,6 @@ const MAKES_PARTS = /^summary\//;
 const BATCH = 8_192;
 const GROUP = 256;
 const GROUP_BYTES = 1 << 20;
-/** A document takes 1 MiB. */
-const SLICE = 512 * 1024;
 
 const stateShape = z.object({ archive: z.string(), done: z.boolean() });
 
@@ -35,7 +34,7 @@ export interface Restored {
   readings: number;
   head: number;
   incarnation: string;
-  /** What was put aside for the old incarnation. */
+  /** What belongs to the old incarnation: blocks that go out under its id, windows that are declared as lost. */
   aside: { blocks: number; windows: number };
   /** Consumers without a name: they read everything again. */
   unnamed: number;
@@ -176,7 +175,10 @@ export class Restore {
       const now = this.vault.series.number(name);
       // Blocks of the old incarnation name series by their old numbers.
       if (now !== number)
-        await this.put({ kind: 'document', namespace: ASIDE.series, key: this.old(number), value: now }, 32);
+        await this.put(
+          { kind: 'document', namespace: ORPHAN_SERIES, key: `${this.manifest.incarnation}/${number}`, value: now },
+          32,
+        );
     }
   }
 
@@ -209,21 +211,23 @@ export class Restore {
           state.length,
         );
       this.aside.windows++;
-      const key = this.old(`${consumer}/${number}`);
-      await this.put({ kind: 'document', namespace: ASIDE.windows, key, value: { position, state } }, state.length);
+      await this.put(
+        {
+          kind: 'checkpoint',
+          consumer: this.old(consumer),
+          series: number,
+          position: this.here(position),
+          state,
+        },
+        state.length,
+      );
     },
     causes: async ({ source, cause }) => {
       await this.vault.journal.append({ source, readings: [], cause: this.here(cause) });
     },
-    streams: ({ stream, sealed, count }) =>
-      this.put({ kind: 'document', namespace: ASIDE.streams, key: this.old(stream), value: { sealed, count } }, 64),
     blocks: async ({ stream, number, body }) => {
       this.aside.blocks++;
-      for (let at = 0; at === 0 || at < body.length; at += SLICE) {
-        const key = this.old(`${stream}/${String(number).padStart(12, '0')}/${at / SLICE}`);
-        const value = body.subarray(at, at + SLICE);
-        await this.put({ kind: 'document', namespace: ASIDE.blocks, key, value }, value.length);
-      }
+      await this.put({ kind: 'orphan-block', stream: this.old(stream), number, body }, body.length);
     },
     alerts: ({ id, revision, body }) => this.put({ kind: 'alert', id, revision, body }, body.length),
   };
@@ -233,10 +237,12 @@ export class Restore {
    * parts of its windows after this copy was made, and whatever is in two parts would be counted twice.
    */
   private async orphanMaker(consumer: string, replayFrom: number): Promise<void> {
-    const value = { replayFrom };
-    await this.put({ kind: 'document', namespace: ASIDE.windows, key: this.old(consumer), value }, 64);
+    const head = this.here(this.manifest.head);
     const from = this.here(Math.max(replayFrom, this.manifest.head));
     await this.put({ kind: 'consumer', consumer, replayFrom: from }, 64);
+    const orphan = this.old(consumer);
+    await this.put({ kind: 'consumer', consumer: orphan, replayFrom: this.here(replayFrom) }, 64);
+    await this.put({ kind: 'document', namespace: ORPHAN_WINDOWS, key: orphan, value: { head } }, 64);
   }
 
   /** Readings that some consumer has still to see: in their order, at their positions, through their doors. */
@@ -301,8 +307,9 @@ export class Restore {
     return position < this.manifest.replayFrom ? position : position + this.shift;
   }
 
-  private old(key: string | number): string {
-    return `${this.manifest.incarnation}/${key}`;
+  /** Name of a stream or consumer of the vault that was copied, which may be an orphan there already. */
+  private old(name: string): string {
+    return orphanOf(name) === undefined ? orphanName({ incarnation: this.manifest.incarnation, name }) : name;
   }
 }
 

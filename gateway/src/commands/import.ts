@@ -103,7 +103,7 @@ function report(directory: string, { readings, incarnation, aside, unnamed, made
   console.log(`  incarnation  ${incarnation}, it was ${old}`);
   if (aside.blocks + aside.windows > 0)
     console.log(
-      `  put aside    ${grouped(aside.blocks)} blocks that waited for the cloud and ${grouped(aside.windows)} open windows: they belong to the old incarnation and are kept, not sent`,
+      `  old blocks   ${grouped(aside.blocks)} that waited for the cloud go out under the old incarnation where the cloud lacks them; ${grouped(aside.windows)} series had open windows, which are declared as lost`,
     );
   if (counts.lost > 0) console.log(`  damaged      ${grouped(counts.lost)} records could not be read when it was made`);
   if (unnamed > 0)

@@ -3,7 +3,10 @@ import type { Change, Vault } from '../vault/vault.ts';
 import { MAX_CATALOGUE_ENTRIES, encodeCatalogue } from './catalogue.ts';
 import { CATALOGUE_STREAM, type CatalogueEntry } from './messages.ts';
 
-/** Namespace of what the cloud has been told of each series; the key is its number. */
+/**
+ * Namespace of what the cloud has been told of each series; the key is its number. The value says under which incarnation:
+ * the cloud keeps the names of each one apart.
+ */
 const ANNOUNCED = 'announced';
 /** Lines of one block of the catalogue; about 16 kB of names. */
 const LINES_PER_BLOCK = Math.min(250, MAX_CATALOGUE_ENTRIES);
@@ -36,7 +39,7 @@ export class Announcements {
     for (const number of new Set(numbers)) {
       const entry = this.vault.series.entry(number);
       if (entry === undefined) continue;
-      const digest = `${entry.kind} ${entry.unit ?? ''}`;
+      const digest = `${this.vault.incarnation.slice(0, 16)} ${entry.kind} ${entry.unit ?? ''}`;
       if (this.told.get(number) === digest) continue;
       before.set(number, this.told.get(number));
       this.told.set(number, digest);

@@ -5,6 +5,7 @@ import { encodeBody } from './body.ts';
 import { FlowWindow } from './flow-window.ts';
 import { CATALOGUE_STREAM, blocks as blocksSchema } from './messages.ts';
 import type { Outgoing } from './outgoing.ts';
+import type { NameOf } from './orphan-series.ts';
 import { contains, normalise, without } from './ranges.ts';
 import type { Settling } from './settling.ts';
 import { withoutRefused, type Complain } from './shredding.ts';
@@ -45,6 +46,7 @@ export class BlockLane {
   private readonly settling: Settling;
   private readonly send: SendBody;
   private readonly complain: Complain;
+  private readonly nameOf: NameOf;
   private readonly window = new FlowWindow(MAX_WINDOW);
   private readonly streams = new Map<string, StreamState>();
   private readonly lost = new Map<string, Range[]>();
@@ -61,6 +63,7 @@ export class BlockLane {
     this.settling = settling;
     this.send = send;
     this.complain = complain;
+    this.nameOf = (_stream, number) => vault.series.name(number);
   }
 
   get latencyMs(): number {
@@ -69,6 +72,11 @@ export class BlockLane {
 
   get underWayBytes(): number {
     return this.flights.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** Nothing is under way, and nothing is left that may be sent now. */
+  get idle(): boolean {
+    return this.flights.length === 0 && [...this.streams.values()].every(({ drained }) => drained);
   }
 
   /** A session begins: everything that waits is backlog and may be sent. `credits` in bytes. */
@@ -209,7 +217,7 @@ export class BlockLane {
     const grants = this.outgoing.grants;
     const cleared = blocks.map((block) => ({
       number: block.number,
-      body: withoutRefused(this.vault, grants, block, this.complain) ?? block.body,
+      body: withoutRefused(this.nameOf, grants, block, this.complain) ?? block.body,
     }));
     const raw = cleared.reduce((sum, { body }) => sum + body.length, 0);
     const live = first >= (this.streams.get(stream)?.liveFrom ?? 1);
@@ -234,7 +242,7 @@ export class BlockLane {
 }
 
 /** Names before numbers, coarse before fine: the whole gap is visible first. */
-function byUrgency(a: string, b: string): number {
+export function byUrgency(a: string, b: string): number {
   return coarseness(b) - coarseness(a);
 }
 

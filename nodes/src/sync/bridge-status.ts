@@ -10,6 +10,8 @@ export interface BridgeStatus {
   blocksWaiting: number;
   bytesWaiting: number;
   alertsWaiting: number;
+  /** Blocks that an earlier incarnation of this vault sealed, and that the cloud does not have yet as far as is known. */
+  orphansWaiting: number;
   /** While syncing: blocks acknowledged of those that waited when it began. */
   progress?: { done: number; total: number };
   /** Frames from the broker that were not the cloud's, and the newest reason. */
@@ -74,6 +76,7 @@ interface Measured {
   /** Blocks that may be sent now. */
   remaining: number;
   backlog: readonly StreamBacklog[];
+  orphansWaiting: number;
   alertsWaiting: number;
   latencyMs: number;
 }
@@ -105,7 +108,7 @@ export class StatusKeeper {
   }
 
   status(state: BridgeStatus['state'], reason: string, measured: Measured): BridgeStatus {
-    const { remaining, backlog, alertsWaiting, latencyMs } = measured;
+    const { remaining, backlog, alertsWaiting, orphansWaiting, latencyMs } = measured;
     if (state !== this.state) {
       this.state = state;
       this.since = this.clock.now();
@@ -118,6 +121,7 @@ export class StatusKeeper {
       blocksWaiting: backlog.reduce((sum, { count }) => sum + count, 0),
       bytesWaiting: backlog.reduce((sum, { bytes }) => sum + bytes, 0),
       alertsWaiting,
+      orphansWaiting,
       ...(state === 'syncing' && this.total > 0
         ? { progress: { done: this.total - remaining, total: this.total } }
         : {}),

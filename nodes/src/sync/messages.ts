@@ -67,9 +67,18 @@ export const alerts = z.object({
 });
 export type Alerts = z.infer<typeof alerts>;
 
-/** up/live and up/fill: blocks of the stream in the frame's header. */
+/** Blocks that one question names at most. */
+export const MAX_ASKED = 256;
+const questionId = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+const digest = byteString.refine((bytes) => bytes.length === 32, 'expected a SHA-256');
+
+/**
+ * up/live and up/fill: blocks of the stream in the frame's header. `ask` (fill only) asks what the cloud holds under these
+ * numbers; `blocks` is empty then. An older cloud does not answer it.
+ */
 export const blocks = z.object({
   blocks: z.array(z.object({ number: blockNumber, body: byteString })).max(4096),
+  ask: z.object({ id: questionId, blocks: z.array(z.tuple([blockNumber, digest])).max(MAX_ASKED) }).optional(),
 });
 export type Blocks = z.infer<typeof blocks>;
 
@@ -85,6 +94,13 @@ export const MAX_GAPS_PER_FRAME = 64;
 export const event = z.object({ gaps: z.array(wireGap).max(MAX_GAPS_PER_FRAME) });
 export type Event = z.infer<typeof event>;
 
+/**
+ * held: these very bytes, or the block was empty. other: other bytes, which stay. poison: it could not read them and has
+ * set them aside. wanted: nothing.
+ */
+export const VERDICTS = ['held', 'other', 'poison', 'wanted'] as const;
+export type Verdict = (typeof VERDICTS)[number];
+
 /** down/ack: what the cloud's database has committed, computed from receipt rows. */
 export const ack = z.object({
   streams: streamRanges,
@@ -93,6 +109,12 @@ export const ack = z.object({
   gaps: z
     .array(z.tuple([blockNumber, blockNumber]))
     .max(4096)
+    .optional(),
+  /** Of the blocks in `streams`: the database holds these numbers with other bytes, and kept those. */
+  conflicts: streamRanges.optional(),
+  /** What the database holds under the numbers that the question `id` named. */
+  answer: z
+    .object({ id: questionId, blocks: z.array(z.tuple([blockNumber, z.enum(VERDICTS)])).max(MAX_ASKED) })
     .optional(),
 });
 export type Ack = z.infer<typeof ack>;

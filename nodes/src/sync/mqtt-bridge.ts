@@ -57,7 +57,9 @@ export class Bridge {
       const outgoing = await outgoingOf(vault);
       const state = await sharedStateOf(vault);
       if (this.stopped) return;
-      const transport = new MqttTransport(broker, enrolment, {
+      const { tenant, gateway } = enrolment;
+      const name = { tenant, gateway, instance: vault.incarnation.slice(0, 8) };
+      const transport = new MqttTransport(broker, name, {
         connected: (lane) => this.told((session) => session.connected(lane)),
         disconnected: (lane, reason) => this.told((session) => session.disconnected(lane, reason)),
         received: (topic, frame) => this.told((session) => session.received(topic, frame)),

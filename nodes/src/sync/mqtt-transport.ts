@@ -32,11 +32,18 @@ const MAX_BUFFERED = 1 << 20;
 const MAX_INCOMING = 4 << 20;
 const STOP_TIMEOUT_MS = 2_000;
 
+/** Whose connections these are; `instance` tells copies of a gateway apart at the broker. */
+export interface ConnectionName {
+  tenant: string;
+  gateway: string;
+  instance?: string;
+}
+
 /** Two connections to the cloud's broker, one for alerts and one for everything else, each with its own reconnection. */
 export class MqttTransport implements Transport {
   private readonly lanes: Record<Lane, MqttLane>;
 
-  constructor(broker: BrokerOptions, name: { tenant: string; gateway: string }, events: TransportEvents) {
+  constructor(broker: BrokerOptions, name: ConnectionName, events: TransportEvents) {
     checkBrokerUrl(broker.url);
     const random = Math.random;
     this.lanes = {
@@ -80,7 +87,7 @@ export function checkBrokerUrl(url: string): void {
 class MqttLane {
   private readonly lane: Lane;
   private readonly broker: BrokerOptions;
-  private readonly name: { tenant: string; gateway: string };
+  private readonly name: ConnectionName;
   private readonly events: TransportEvents;
   private readonly backoff: Backoff;
   private client: MqttClient | undefined;
@@ -90,13 +97,7 @@ class MqttLane {
   private running = false;
   private reason = '';
 
-  constructor(
-    lane: Lane,
-    broker: BrokerOptions,
-    name: { tenant: string; gateway: string },
-    events: TransportEvents,
-    random: () => number,
-  ) {
+  constructor(lane: Lane, broker: BrokerOptions, name: ConnectionName, events: TransportEvents, random: () => number) {
     this.lane = lane;
     this.broker = broker;
     this.name = name;
@@ -136,7 +137,8 @@ class MqttLane {
       this.full = true;
       return false;
     }
-    const topic = topicOf({ ...this.name, direction: 'up', type });
+    const { tenant, gateway } = this.name;
+    const topic = topicOf({ tenant, gateway, direction: 'up', type });
     // Bulk goes at QoS 0: the cloud acknowledges what it has committed, and a broker's own acknowledgement says less.
     const qos = type === 'live' || type === 'fill' ? 0 : 1;
     client.publish(topic, Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength), { qos }, (error) => {
@@ -153,8 +155,10 @@ class MqttLane {
 
   private connect(): void {
     const { url, username, password, ca } = this.broker;
+    const { tenant, gateway, instance } = this.name;
     const options: IClientOptions = {
-      clientId: `tide-${this.name.tenant}-${this.name.gateway}-${this.lane}`,
+      // With the instance in it, a copy of this gateway and this one do not end each other's connections.
+      clientId: ['tide', tenant, gateway, ...(instance === undefined ? [] : [instance]), this.lane].join('-'),
       clean: true,
       protocolVersion: 4,
       keepalive: KEEPALIVE_S,

@@ -11,6 +11,7 @@ import type { Part } from '../summary/summary.ts';
 import type { Change, QueuedAlert, Vault } from '../vault/vault.ts';
 import { Announcements } from './announcements.ts';
 import { Lru } from './lru.ts';
+import { declareOrphanWindows } from './orphan-windows.ts';
 import { shreds } from './shredding.ts';
 import { splitBlocks } from './split-blocks.ts';
 
@@ -60,6 +61,7 @@ export class Outgoing {
   }
 
   static async open(vault: Vault, clock: Clock = systemClock): Promise<Outgoing> {
+    await declareOrphanWindows(vault, clock);
     const outgoing = new Outgoing(vault, clock, await Announcements.open(vault), await readGrants(vault));
     vault.onChange(({ kind, name }) => {
       if (kind === 'document' && name === GRANTS && !outgoing.changing) outgoing.stale = true;

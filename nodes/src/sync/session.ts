@@ -1,6 +1,7 @@
 import type { Clock } from '../node/clock.ts';
 import { reasonOf } from '../node/errors.ts';
 import type { SharedState } from '../state/shared-state.ts';
+import { orphanOf } from '../vault/orphans.ts';
 import type { QueuedAlert, StreamBacklog, Vault } from '../vault/vault.ts';
 import { AlertLane } from './alert-lane.ts';
 import { Backoff } from './backoff.ts';
@@ -13,6 +14,7 @@ import { GapLane } from './gap-lane.ts';
 import { Handshake } from './handshake.ts';
 import { helloBody, lostNames, sealedBeyond } from './hello.ts';
 import { ack, nack, stateDown, stateUp, welcome, type FrameType, type Nack, type Welcome } from './messages.ts';
+import { OrphanLane } from './orphan-lane.ts';
 import type { Outgoing } from './outgoing.ts';
 import { Settling } from './settling.ts';
 import type { Lane, Transport } from './transport.ts';
@@ -58,6 +60,7 @@ export class Session {
   private readonly alerts: AlertLane;
   private readonly blocks: BlockLane;
   private readonly gaps: GapLane;
+  private readonly orphans: OrphanLane;
   private readonly handshake: Handshake;
   private readonly holdBackoff: Backoff;
   private readonly lanes = { alert: false, bulk: false };
@@ -97,6 +100,7 @@ export class Session {
     this.alerts = new AlertLane(lane);
     this.blocks = new BlockLane(lane);
     this.gaps = new GapLane(lane);
+    this.orphans = new OrphanLane(lane, random);
     this.handshake = new Handshake(clock, random);
     this.holdBackoff = new Backoff(random, HOLD);
     this.keeper = new StatusKeeper(clock);
@@ -116,6 +120,7 @@ export class Session {
     this.handshake.disconnected(reason);
     this.blocks.reset();
     this.gaps.reset();
+    this.orphans.reset();
   }
 
   /** An alert has just been committed to the outbox: it goes out without being read back. */
@@ -133,7 +138,10 @@ export class Session {
       this.alerts.wake();
       this.countSoon();
     }
-    if (kind === 'grants') this.alerts.grantsChanged();
+    if (kind === 'grants') {
+      this.alerts.grantsChanged();
+      this.orphans.reset();
+    }
   }
 
   /** Sends what has been sealed without waiting for the interval to end. */
@@ -144,8 +152,9 @@ export class Session {
   /** A frame came in on one of this gateway's topics. */
   received(topic: string, frame: Uint8Array): void {
     try {
-      const { type, body } = this.frames.open(topic, frame);
-      this.take(type, body);
+      const { type, body, earlier } = this.frames.open(topic, frame);
+      if (earlier === undefined) this.take(type, body);
+      else this.takeEarlier(type, body, earlier);
     } catch (error) {
       this.keeper.refused(reasonOf(error));
     }
@@ -164,6 +173,7 @@ export class Session {
     const times = [this.releaseAt, this.settling.nextWake(), this.countAt];
     if (this.lanes.bulk) times.push(this.handshake.due());
     if (this.handshake.welcomed) times.push(this.blocks.nextWake(), this.gaps.nextWake());
+    if (this.handshake.welcomed && this.blocks.idle) times.push(this.orphans.nextWake());
     if (this.handshake.halted === undefined && (this.lanes.alert || this.lanes.bulk))
       times.push(this.alerts.nextWake());
     return Math.min(...times);
@@ -185,6 +195,7 @@ export class Session {
       remaining,
       backlog: this.backlog,
       alertsWaiting: this.alertsWaiting,
+      orphansWaiting: this.orphans.waiting,
       latencyMs: this.blocks.latencyMs,
     });
   }
@@ -207,8 +218,11 @@ export class Session {
     if (this.trouble !== undefined && clock.monotonic() < this.retryAt) return;
     if (this.backlogChanged) {
       this.backlogChanged = false;
-      this.backlog = await vault.outbox.streams();
+      const all = await vault.outbox.streams();
+      this.backlog = all.filter(isOwn);
       this.blocks.observe(this.backlog);
+      this.orphans.observe(all);
+      this.frames.admit(this.orphans.incarnations);
     }
     const now = clock.monotonic();
     if (now >= this.countAt) {
@@ -225,6 +239,7 @@ export class Session {
       await this.alerts.step();
       if (this.handshake.welcomed && (await this.blocks.step()) && ++this.timeouts >= SILENT_AFTER) this.silent();
       if (this.handshake.welcomed) await this.gaps.step();
+      if (this.handshake.welcomed && this.blocks.idle) await this.orphans.step();
     }
     this.trouble = undefined;
     this.settling.step();
@@ -243,7 +258,8 @@ export class Session {
 
   private async sayHello(): Promise<void> {
     const { vault, state } = this.parts;
-    this.send('bulk', 'hello', helloBody(this.enrolment, await vault.outbox.streams(), state.stamps()));
+    const backlog = (await vault.outbox.streams()).filter(isOwn);
+    this.send('bulk', 'hello', helloBody(this.enrolment, backlog, state.stamps()));
     if (this.handshake.said()) this.silent();
   }
 
@@ -252,13 +268,17 @@ export class Session {
       const message = decodeBody(welcome, body);
       this.later(() => this.welcome(message));
     } else if (type === 'ack') {
-      const { streams, alerts, gaps } = decodeBody(ack, body);
+      const { streams, alerts, gaps, conflicts } = decodeBody(ack, body);
       this.timeouts = 0;
       this.holdBackoff.reset();
       this.alerts.acknowledged(alerts);
       for (const [stream, ranges] of Object.entries(streams)) {
         this.blocks.acknowledged(stream, ranges);
         this.settling.blocks(stream, ranges);
+      }
+      for (const [stream, ranges] of Object.entries(conflicts ?? {})) {
+        this.settling.conflicts(stream, ranges);
+        this.keeper.refused(`the cloud holds other bytes under blocks of ${stream}, and keeps those`);
       }
       if (gaps !== undefined) this.gaps.acknowledged(gaps);
       if (alerts.length > 0) this.countSoon();
@@ -274,9 +294,21 @@ export class Session {
     }
   }
 
+  /** What else comes under an earlier incarnation is meant for whoever writes under it. */
+  private takeEarlier(type: FrameType, body: Uint8Array, incarnation: string): void {
+    if (type === 'ack') {
+      this.timeouts = 0;
+      this.orphans.acknowledged(incarnation, decodeBody(ack, body));
+    } else if (type === 'nack') {
+      const { code, stream, blocks } = decodeBody(nack, body);
+      if (code === 'poison' && stream !== undefined && blocks !== undefined)
+        this.orphans.poisoned(incarnation, stream, blocks);
+    }
+  }
+
   private async welcome({ time, streams, credits }: Welcome): Promise<void> {
     const { vault, outgoing, clock, intervalMs } = this.parts;
-    const backlog = await vault.outbox.streams();
+    const backlog = (await vault.outbox.streams()).filter(isOwn);
     const ahead = sealedBeyond(streams, backlog);
     if (ahead !== undefined) {
       this.halt(ahead);
@@ -325,13 +357,14 @@ export class Session {
     this.alerts.reset();
     this.blocks.reset();
     this.gaps.reset();
+    this.orphans.reset();
   }
 
-  private send(lane: Lane, type: FrameType, body: Uint8Array, stream?: string): number | undefined {
+  private send(lane: Lane, type: FrameType, body: Uint8Array, stream?: string, earlier?: string): number | undefined {
     // One connection is enough to send alerts; the other is there so that they wait behind nothing.
     const way = lane === 'alert' && !this.lanes.alert ? 'bulk' : lane;
     if (!this.lanes[way] || (type !== 'hello' && !this.maySend(type))) return undefined;
-    const frame = this.frames.seal(type, body, stream);
+    const frame = this.frames.seal(type, body, stream, earlier);
     if (!this.parts.transport.send(way, type, frame)) return undefined;
     this.handshake.sent();
     this.keeper.sent(frame.length);
@@ -364,3 +397,5 @@ export class Session {
     );
   }
 }
+
+const isOwn = ({ stream }: StreamBacklog): boolean => orphanOf(stream) === undefined;

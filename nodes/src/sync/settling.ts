@@ -7,6 +7,9 @@ import { normalise } from './ranges.ts';
 /** Document that counts blocks which the cloud could not read and set aside. */
 export const POISON = { namespace: 'outgoing', key: 'poisoned' } as const;
 
+/** Document that counts blocks under whose numbers the cloud holds other bytes. */
+export const CONFLICTS = { namespace: 'outgoing', key: 'conflicts' } as const;
+
 /** Namespace of how far the cloud knows each gap: by the gap's key, the `last` that it has committed. */
 export const GAPS_TOLD = 'gap-told';
 
@@ -19,11 +22,12 @@ interface Settled {
   blocks: Map<string, Range[]>;
   alerts: Map<string, { id: string; revision: number }>;
   poisoned: number;
+  conflicts: number;
   /** By id of the gap; undefined for one that has become part of another. */
   gaps: Map<number, number | undefined>;
 }
 
-const nothing = (): Settled => ({ blocks: new Map(), alerts: new Map(), poisoned: 0, gaps: new Map() });
+const nothing = (): Settled => ({ blocks: new Map(), alerts: new Map(), poisoned: 0, conflicts: 0, gaps: new Map() });
 
 /**
  * Acknowledgements on their way into the vault. The outbox forgets exactly the ids that the cloud named, and only in a
@@ -40,6 +44,7 @@ export class Settling {
   private waiting = nothing();
   private committing = nothing();
   private poisonedBefore: number | undefined;
+  private conflictsBefore: number | undefined;
 
   /** `ended` is called after each commit, whether it went well or not. */
   constructor(clock: Clock, vault: Vault, ended: () => void) {
@@ -57,6 +62,12 @@ export class Settling {
   poison(stream: string, ranges: readonly Range[]): void {
     this.blocks(stream, ranges);
     for (const [from, to] of ranges) this.waiting.poisoned += to - from + 1;
+  }
+
+  /** Blocks under whose numbers the cloud holds other bytes, and keeps those: they are done with, and counted. */
+  conflicts(stream: string, ranges: readonly Range[]): void {
+    this.blocks(stream, ranges);
+    for (const [from, to] of ranges) this.waiting.conflicts += to - from + 1;
   }
 
   alerts(acknowledged: readonly (readonly [id: string, revision: number])[]): void {
@@ -113,9 +124,14 @@ export class Settling {
     this.ended();
   }
 
+  private async count({ namespace, key }: typeof POISON | typeof CONFLICTS): Promise<number> {
+    return Number((await this.vault.documents.get(namespace, key)) ?? 0);
+  }
+
   /** After a failure what was to be stored waits again. */
   private async commit(): Promise<void> {
-    this.poisonedBefore ??= Number((await this.vault.documents.get(POISON.namespace, POISON.key)) ?? 0);
+    this.poisonedBefore ??= await this.count(POISON);
+    this.conflictsBefore ??= await this.count(CONFLICTS);
     const settled = this.waiting;
     this.waiting = nothing();
     this.committing = settled;
@@ -129,14 +145,18 @@ export class Settling {
       changes.push({ kind: 'document', namespace: GAPS_TOLD, key: gapKey(id), value: last });
     const poisoned = this.poisonedBefore + settled.poisoned;
     if (settled.poisoned > 0) changes.push({ kind: 'document', ...POISON, value: poisoned });
+    const conflicts = this.conflictsBefore + settled.conflicts;
+    if (settled.conflicts > 0) changes.push({ kind: 'document', ...CONFLICTS, value: conflicts });
     try {
       await this.vault.commit(changes);
       this.poisonedBefore = poisoned;
+      this.conflictsBefore = conflicts;
     } catch (error) {
       for (const [stream, ranges] of settled.blocks) this.blocks(stream, ranges);
       for (const [key, alert] of settled.alerts) this.waiting.alerts.set(key, alert);
       for (const [id, last] of settled.gaps) if (!this.waiting.gaps.has(id)) this.waiting.gaps.set(id, last);
       this.waiting.poisoned += settled.poisoned;
+      this.waiting.conflicts += settled.conflicts;
       throw error;
     } finally {
       this.committing = nothing();

@@ -7,9 +7,11 @@ import { reasonOf } from '../node/errors.ts';
 import type { Grants } from '../privacy/grants.ts';
 import { blockWithout } from '../summary/block.ts';
 import { purposeOf } from '../summary/stream.ts';
+import { orphanOf } from '../vault/orphans.ts';
 import type { Block, Change, QueuedAlert, Range, Vault } from '../vault/vault.ts';
 import { decodeCatalogue, encodeCatalogue } from './catalogue.ts';
 import { CATALOGUE_STREAM } from './messages.ts';
+import { orphanNames, type NameOf } from './orphan-series.ts';
 
 /** Bytes of blocks that are read for one slice. */
 const SLICE_BYTES = 4 << 20;
@@ -24,6 +26,7 @@ export interface Shreds {
 /** What has to change in the outbox for nothing to wait in it that `grants` do not allow, a slice at a time. */
 export async function* shreds(vault: Vault, grants: Grants, complain: Complain): AsyncGenerator<Shreds> {
   yield await alertShreds(vault, grants, complain);
+  const nameOf = await orphanNames(vault);
   for (const { stream } of await vault.outbox.streams()) {
     let done = 0;
     while (true) {
@@ -33,7 +36,7 @@ export async function* shreds(vault: Vault, grants: Grants, complain: Complain):
       if (last === undefined) break;
       done = last.number;
       const changes = blocks.flatMap((block): Change[] => {
-        const body = withoutRefused(vault, grants, block, complain);
+        const body = withoutRefused(nameOf, grants, block, complain);
         return body === undefined ? [] : [{ kind: 'rewrite-block', stream, number: block.number, body }];
       });
       yield { changes, blocks: changes.length, alerts: 0 };
@@ -45,10 +48,15 @@ export async function* shreds(vault: Vault, grants: Grants, complain: Complain):
 export type Complain = (reason: string) => void;
 
 /** The block's body without what the grants do not allow, or undefined when it may stay as it is. */
-export function withoutRefused(vault: Vault, grants: Grants, block: Block, complain: Complain): Uint8Array | undefined {
+export function withoutRefused(
+  nameOf: NameOf,
+  grants: Grants,
+  block: Block,
+  complain: Complain,
+): Uint8Array | undefined {
   if (block.body.length === 0) return undefined;
   try {
-    return granted(vault, grants, block);
+    return granted(nameOf, grants, block);
   } catch (error) {
     complain(`block ${block.number} of ${block.stream} cannot be read and was emptied: ${reasonOf(error)}`);
     return new Uint8Array();
@@ -65,7 +73,8 @@ export function alertGranted(grants: Grants, { id, body }: QueuedAlert, complain
   }
 }
 
-function granted(vault: Vault, grants: Grants, { stream, body }: Block): Uint8Array | undefined {
+function granted(nameOf: NameOf, grants: Grants, { stream: full, body }: Block): Uint8Array | undefined {
+  const stream = orphanOf(full)?.name ?? full;
   if (stream === CATALOGUE_STREAM) {
     const lines = decodeCatalogue(body);
     const kept = lines.filter(({ name }) => grants.allowsAny(name));
@@ -74,7 +83,7 @@ function granted(vault: Vault, grants: Grants, { stream, body }: Block): Uint8Ar
   }
   const purpose = purposeOf(stream) ?? '';
   const kept = blockWithout(body, (number) => {
-    const name = vault.series.name(number);
+    const name = nameOf(full, number);
     return name === undefined || !grants.allows(name, purpose);
   });
   return kept === body ? undefined : kept;

@@ -9,5 +9,14 @@ export interface Transport {
   send(lane: Lane, type: FrameType, frame: Uint8Array): boolean;
 }
 
-/** Seals a body and hands it to a lane; the size of the frame, or undefined when the lane took nothing. */
-export type SendBody = (lane: Lane, type: FrameType, body: Uint8Array, stream?: string) => number | undefined;
+/**
+ * Seals a body and hands it to a lane; the size of the frame, or undefined when the lane took nothing. `earlier`: the
+ * incarnation of blocks that this vault sealed under another one than its own.
+ */
+export type SendBody = (
+  lane: Lane,
+  type: FrameType,
+  body: Uint8Array,
+  stream?: string,
+  earlier?: string,
+) => number | undefined;

@@ -1,6 +1,7 @@
 import { TideError } from '../node/errors.ts';
 import { encodeCbor } from './cbor.ts';
 import type { EncodedChange } from './engine.ts';
+import { orphanOf } from './orphans.ts';
 import type { Change } from './vault.ts';
 
 const MAX_BODY = 1024 * 1024;
@@ -30,6 +31,10 @@ export function encodeChange(change: Change): EncodedChange {
       return change;
     case 'block':
       checkText('stream', change.stream);
+      return { ...change, body: bounded('block', Uint8Array.from(change.body)) };
+    case 'orphan-block':
+      checkOrphan(change.stream);
+      checkWhole('block number', change.number);
       return { ...change, body: bounded('block', Uint8Array.from(change.body)) };
     case 'rewrite-block':
       checkWhole('block number', change.number);
@@ -73,6 +78,12 @@ function bounded(what: string, bytes: Uint8Array): Uint8Array {
 function checkText(what: string, text: string): void {
   if (text === '' || text.length > MAX_TEXT)
     throw new TideError('bad-change', `${what}: ${text.length} characters; allowed are 1 to ${MAX_TEXT}`);
+}
+
+function checkOrphan(stream: string): void {
+  checkText('stream', stream);
+  if (orphanOf(stream) === undefined)
+    throw new TideError('bad-change', `stream ${stream}: allowed are streams of an earlier incarnation`);
 }
 
 function checkWhole(what: string, value: number): void {

@@ -40,6 +40,8 @@ export class Consumer<State> {
   private readonly series = new Map<string, Entry<State>>();
   /** Lowest unsaved position of each save under way: not on the disk until it has committed. */
   private readonly underWay = new Set<{ from: number }>();
+  /** What lies below was seen before this consumer was opened. */
+  private readonly from: number;
   /** Position after the last reading seen. */
   private through: number;
   /** Readings that were skipped because the state included them. */
@@ -50,6 +52,7 @@ export class Consumer<State> {
     this.deliveries = deliveriesOf(vault);
     this.id = id;
     this.codec = codec;
+    this.from = through;
     this.through = through;
   }
 
@@ -77,7 +80,7 @@ export class Consumer<State> {
       entry = {
         number: this.vault.series.number(series),
         state: this.codec.create(series),
-        position: 0,
+        position: this.from - 1,
         unsavedFrom: 0,
         savedAt: 0,
       };

@@ -91,6 +91,7 @@ export type EncodedChange =
   | { kind: 'forget-consumer'; consumer: string }
   | { kind: 'block'; stream: string; body: Uint8Array }
   | { kind: 'rewrite-block'; stream: string; number: number; body: Uint8Array }
+  | { kind: 'orphan-block'; stream: string; number: number; body: Uint8Array }
   | { kind: 'blocks-acknowledged'; stream: string; ranges: readonly Range[] }
   | { kind: 'alert'; id: string; revision: number; body: Uint8Array }
   | { kind: 'alerts-acknowledged'; alerts: readonly { id: string; revision: number }[] }

@@ -102,6 +102,11 @@ export class GapBook {
     return this.gaps.size;
   }
 
+  /** The sequence number that the next loss gets. */
+  get following(): number {
+    return this.next;
+  }
+
   /** In order of id. */
   list(): readonly Gap[] {
     return [...this.gaps.values()];

@@ -132,6 +132,7 @@ export interface ConsumerCheckpoint {
 
 /** Blocks wait here, by stream and number, until the cloud says that its database holds them; alerts wait beside them. */
 export interface Outbox {
+  /** Those of earlier incarnations, too: their names are `orphanName`s, and no number is given out in them. */
   streams(): Promise<readonly StreamBacklog[]>;
   /** Blocks of a stream outside `skip`, up to `maxBytes` (at least one if there is one). */
   peek(stream: string, order: 'newest' | 'oldest', skip: readonly Range[], maxBytes: number): Promise<readonly Block[]>;
@@ -186,6 +187,8 @@ export type Change =
   | { kind: 'block'; stream: string; body: Uint8Array }
   /** Replaces the body of a waiting block (a grant was revoked); an empty body keeps the number and sends an empty block. */
   | { kind: 'rewrite-block'; stream: string; number: number; body: Uint8Array }
+  /** A block that an earlier incarnation sealed (a restored backup), under its number there; `stream` is an orphan's (`orphans.ts`). */
+  | { kind: 'orphan-block'; stream: string; number: number; body: Uint8Array }
   | { kind: 'blocks-acknowledged'; stream: string; ranges: readonly Range[] }
   /** Queues an alert; one with the same id and revision is already there and nothing changes. */
   | { kind: 'alert'; id: string; revision: number; body: Uint8Array }
@@ -213,6 +216,8 @@ export interface VaultStats {
   blocksWaiting: number;
   blockBytesWaiting: number;
   alertsWaiting: number;
+  /** Of the blocks, those that an earlier incarnation of this vault sealed. */
+  orphanBlocksWaiting?: number;
   quarantined: number;
   /** Records that could not be opened and were set aside. */
   damaged: number;

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Clock } from '@tidegate/nodes/node';
 import {
   FrameCodec,
@@ -24,12 +25,14 @@ import {
   topicOf,
   welcome,
   type Address,
+  type Blocks,
   type FrameType,
   type Hello,
   type Identity,
   type Nack,
   type PeerKeys,
   type Stamp,
+  type Verdict,
   type WireGap,
 } from '@tidegate/nodes/sync';
 
@@ -45,7 +48,7 @@ export interface SentFrame {
 export class CloudEnd {
   readonly identity: Identity = makeIdentity();
   readonly token: string;
-  /** Bodies in hexadecimal by `stream number`. */
+  /** Bodies in hexadecimal by `stream number`; of earlier incarnations by `incarnation/stream number`. */
   readonly blocks = new Map<string, string>();
   /** `id/revision` in the order in which they came. */
   readonly alerts: string[] = [];
@@ -66,7 +69,12 @@ export class CloudEnd {
   readonly unreadable = new Set<string>();
   refuseWith: Nack | undefined;
   credits = 262_144;
+  /** Questions about blocks of earlier incarnations, and whether they are answered: an older cloud does not. */
+  questions = 0;
+  answers = true;
+  /** Of the frame under way, and of the newest HELLO. */
   private incarnation: Uint8Array = new Uint8Array(16);
+  private current: Uint8Array = new Uint8Array(16);
   private readonly codec: FrameCodec;
   private readonly clock: Clock;
   private readonly verifier: Uint8Array;
@@ -96,6 +104,7 @@ export class CloudEnd {
       this.keys ??= header.keys;
       return [this.send('nack', encodeBody(nack, this.refuseWith))];
     }
+    if (address.type === 'hello') this.current = header.incarnation;
     if (address.type === 'hello') return this.welcome(address, decodeBody(hello, body), header.keys);
     if (address.type === 'state') this.applied = { ...this.applied, ...decodeBody(stateUp, body).applied };
     if (address.type === 'event') return this.takeGaps(body);
@@ -137,6 +146,23 @@ export class CloudEnd {
     return [this.send('welcome', encodeBody(welcome, { time: this.clock.now(), streams, credits: this.credits }))];
   }
 
+  private placeOf(stream: string): string {
+    if (Buffer.compare(this.incarnation, this.current) === 0) return stream;
+    return `${Buffer.from(this.incarnation).toString('hex')}/${stream}`;
+  }
+
+  private answer(place: string, { id, blocks: asked }: NonNullable<Blocks['ask']>): SentFrame[] {
+    this.questions++;
+    if (!this.answers) return [];
+    const verdicts = asked.map(([number, digest]): [number, Verdict] => {
+      const there = this.blocks.get(`${place} ${number}`);
+      if (this.unreadable.has(`${place} ${number}`)) return [number, 'poison'];
+      if (there === undefined) return [number, 'wanted'];
+      return [number, sha256(there).equals(digest) ? 'held' : 'other'];
+    });
+    return [this.send('ack', encodeBody(ack, { streams: {}, alerts: [], answer: { id, blocks: verdicts } }))];
+  }
+
   private takeGaps(body: Uint8Array): SentFrame[] {
     this.gapFrames++;
     if (!this.takesGaps) return [];
@@ -163,15 +189,17 @@ export class CloudEnd {
   private takeBlocks(type: FrameType, stream: string, body: Uint8Array): SentFrame[] {
     const taken: number[] = [];
     const refused: number[] = [];
-    for (const { number, body: block } of decodeBody(blocks, body).blocks) {
-      const key = `${stream} ${number}`;
+    const { blocks: carried, ask } = decodeBody(blocks, body);
+    if (ask !== undefined) return this.answer(this.placeOf(stream), ask);
+    for (const { number, body: block } of carried) {
+      const key = `${this.placeOf(stream)} ${number}`;
       const bytes = Buffer.from(block).toString('hex');
       if (this.unreadable.has(key)) {
         refused.push(number);
         continue;
       }
       const before = this.blocks.get(key);
-      if (before === undefined) this.order.push({ type, stream, number });
+      if (before === undefined) this.order.push({ type, stream: this.placeOf(stream), number });
       else if (before === bytes) this.duplicates++;
       else this.forks++;
       this.blocks.set(key, bytes);
@@ -191,6 +219,10 @@ export class CloudEnd {
     }
     return answers;
   }
+}
+
+function sha256(hex: string): Buffer {
+  return createHash('sha256').update(Buffer.from(hex, 'hex')).digest();
 }
 
 function pairs(numbers: number[]): [from: number, to: number][] {

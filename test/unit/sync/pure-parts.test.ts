@@ -123,6 +123,7 @@ describe('status line', () => {
     blocksWaiting: 0,
     bytesWaiting: 0,
     alertsWaiting: 0,
+    orphansWaiting: 0,
     refused: 0,
     framesSent: 0,
     bytesSent: 0,

@@ -1,12 +1,14 @@
 import type { AppendItem, CommitItem, EncodedChange, ItemResult, WriteItem } from '../engine.ts';
 import type { Effect } from '../engine/effects.ts';
+import { encodeCbor } from '../cbor.ts';
+import { ORPHAN_WINDOWS } from '../orphans.ts';
 import type { SeriesEntry } from '../vault.ts';
 import type { SqliteAlerts } from './sqlite-alerts.ts';
 import type { SqliteCheckpoints } from './sqlite-checkpoints.ts';
 import type { SqliteDocuments } from './sqlite-documents.ts';
 import type { SqliteDoor } from './sqlite-door.ts';
 import type { SqliteOutbox } from './sqlite-outbox.ts';
-import { putMeta, type Sqlite } from './sqlite-schema.ts';
+import { metaOf, putMeta, type Sqlite } from './sqlite-schema.ts';
 import type { SqliteSegments } from './sqlite-segments.ts';
 import type { SqliteSeries } from './sqlite-series.ts';
 import { shredRows } from './sqlite-shred.ts';
@@ -126,6 +128,8 @@ export function applyEffect(stores: Stores, effect: Effect): void {
       return checkpoints.forget(effect.consumer);
     case 'block':
       return outbox.add(effect.stream, effect.number, effect.body);
+    case 'orphan-block':
+      return outbox.adopt(effect.stream, effect.number, effect.body);
     case 'rewrite-block':
       return outbox.rewrite(effect.stream, effect.number, effect.body);
     case 'blocks-acknowledged':
@@ -139,7 +143,7 @@ export function applyEffect(stores: Stores, effect: Effect): void {
     case 'document':
       return documents.put(effect.namespace, effect.key, effect.value);
     case 'incarnation':
-      return beginIncarnation(stores, effect.incarnation);
+      return beginIncarnation(stores, effect.incarnation, effect.head ?? 1);
     case 'shredded':
       return shredRows(stores, effect.before);
     case 'segment-removed':
@@ -154,9 +158,13 @@ export function applyEffect(stores: Stores, effect: Effect): void {
 }
 
 /** The blocks of the writer that this store was stay apart: they may go out again as they are, but none is added. */
-function beginIncarnation(stores: Stores, incarnation: Uint8Array): void {
-  stores.outbox.orphan();
-  stores.checkpoints.orphan();
+function beginIncarnation(stores: Stores, incarnation: Uint8Array, head: number): void {
+  const before = metaOf(stores.db, 'incarnation')?.toString('hex');
+  if (before !== undefined) {
+    stores.outbox.orphan();
+    for (const orphan of stores.checkpoints.orphan(before, head))
+      stores.documents.put(ORPHAN_WINDOWS, orphan, encodeCbor({ head }));
+  }
   putMeta(stores.db, 'incarnation', incarnation);
 }
 

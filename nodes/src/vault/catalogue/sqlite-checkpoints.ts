@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { decodeCbor, encodeCbor } from '../cbor.ts';
 import type { EncodedChange, EncodedCheckpoint } from '../engine.ts';
+import { orphanName } from '../orphans.ts';
 import { counter, openOrNote, type Store } from './sqlite-damage.ts';
 import type { Query, Statement } from './sqlite-schema.ts';
 
@@ -78,11 +79,23 @@ export class SqliteCheckpoints {
   }
 
   /**
-   * Forgets the consumers that write registers (`summary/…`): their open windows belong to the writer that this store was,
-   * which may have closed and sent them since. Detectors' memory goes on.
+   * Sets the consumers that write registers (`summary/…`) aside: their open windows belong to the writer that this store
+   * was, which may have closed and sent them since. Their successors begin at `head`, so that no reading gets into a part
+   * of both. Detectors' memory goes on. Returns the names of those set aside.
    */
-  orphan(): void {
-    for (const { name } of this.consumers().values()) if (name.startsWith(REGISTERS)) this.forget(name);
+  orphan(incarnation: string, head: number): string[] {
+    const { db, sealer } = this.store;
+    const rename = db.prepare('UPDATE consumers SET name = ?, body = ? WHERE id = ?');
+    const orphans: string[] = [];
+    for (const [id, { name, replayFrom }] of this.consumers()) {
+      if (!name.startsWith(REGISTERS)) continue;
+      const orphan = orphanName({ incarnation, name });
+      const hash = this.name(orphan);
+      rename.run(hash, sealer.seal('consumer', [id, hash], encodeConsumer(orphan, replayFrom)), id);
+      this.register(name, Math.max(replayFrom, head));
+      orphans.push(orphan);
+    }
+    return orphans;
   }
 
   /** Lowest watermark of all consumers, `head` when there are none. */

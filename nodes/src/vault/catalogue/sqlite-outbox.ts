@@ -2,6 +2,7 @@ import type { BlockFiles, BlockPlace, FiledBlock } from '../engine/block-files.t
 import { summaryStream, windowsOf } from '../budget/block-windows.ts';
 import { outside } from '../ranges.ts';
 import { decodeCbor, encodeCbor } from '../cbor.ts';
+import { orphanName, orphanOf } from '../orphans.ts';
 import { counter, openOrNote, type Store } from './sqlite-damage.ts';
 import { metaOf, type Query, type Statement } from './sqlite-schema.ts';
 import type { Block, Range, StreamBacklog } from '../vault.ts';
@@ -27,8 +28,6 @@ interface BlockRow {
 /** Blocks that one call hands out at most. */
 const MAX_BLOCKS = 1_024;
 const EMPTY = new Uint8Array(0);
-/** Begin of the names of streams that an earlier incarnation of this store wrote. */
-const ORPHAN = 'orphan:';
 /** Begin of the counters of how far the windows of a stream are sealed, by its number; epoch milliseconds. */
 const SEALED_UNTIL = 'sealed/';
 
@@ -92,6 +91,7 @@ export class SqliteOutbox {
     const row = this.streamRow(stream);
     if (row === undefined) return;
     const { db } = this.store;
+    let left = row.count;
     const measure = db.prepare<unknown[], { count: number; bytes: number }>(
       'SELECT count(*) AS count, coalesce(sum(size), 0) AS bytes FROM blocks WHERE stream = ? AND number BETWEEN ? AND ?',
     );
@@ -101,9 +101,22 @@ export class SqliteOutbox {
       if (count === 0) continue;
       remove.run(row.id, from, to);
       this.tally.run(0, -count, -bytes, row.id);
+      left -= count;
     }
+    // A stream of an earlier incarnation gives out no numbers, so nothing is left of it to know.
+    if (left === 0 && orphanOf(stream) !== undefined) this.drop(row.id);
   }
 
+  /** Takes in a block of an earlier incarnation under the number that it has there; one that is known stays as it is. */
+  adopt(stream: string, number: number, body: Uint8Array): void {
+    const { id, sealed } = this.streamRow(stream) ?? this.addStream(stream);
+    const find = this.store.db.prepare('SELECT 1 FROM blocks WHERE stream = ? AND number = ?');
+    if (find.get(id, number) !== undefined) return;
+    this.insert.run(id, number, body.length, this.seal(id, number, body));
+    this.tally.run(Math.max(0, number - sealed), 1, body.length, id);
+  }
+
+  /** Those of earlier incarnations too (`orphans.ts`). */
   streams(): StreamBacklog[] {
     const { db } = this.store;
     const lowest = db.prepare<unknown[], number | null>('SELECT min(number) FROM blocks WHERE stream = ?').pluck();
@@ -113,7 +126,6 @@ export class SqliteOutbox {
       const name = openOrNote(this.store, 'stream', [row.id, row.name], row.body, () => this.drop(row.id));
       if (name === undefined) return [];
       const stream = String(decodeCbor(name));
-      if (stream.startsWith(ORPHAN)) return [];
       return {
         stream,
         lowest: lowest.get(row.id) ?? 0,
@@ -229,13 +241,22 @@ export class SqliteOutbox {
     const { db, keys, sealer } = this.store;
     const rename = db.prepare('UPDATE streams SET name = ?, body = ? WHERE id = ?');
     const incarnation = metaOf(db, 'incarnation')?.toString('hex') ?? '';
-    for (const { stream } of this.streams()) {
+    for (const { stream, count } of this.streams()) {
       const row = this.streamRow(stream);
-      if (row === undefined) continue;
-      const orphan = `${ORPHAN}${incarnation}/${stream}`;
+      if (row === undefined || orphanOf(stream) !== undefined) continue;
+      if (count === 0) {
+        this.drop(row.id);
+        continue;
+      }
+      const orphan = orphanName({ incarnation, name: stream });
       const name = keys.nameHash('stream', orphan);
       rename.run(name, sealer.seal('stream', [row.id, name], encodeCbor(orphan)), row.id);
     }
+  }
+
+  /** Blocks that wait under earlier incarnations. */
+  get orphans(): number {
+    return this.streams().reduce((sum, { stream, count }) => sum + (orphanOf(stream) === undefined ? 0 : count), 0);
   }
 
   /** Blocks and their bytes over all streams. */
@@ -304,5 +325,7 @@ export class SqliteOutbox {
   private drop(id: number): void {
     this.store.db.prepare('DELETE FROM blocks WHERE stream = ?').run(id);
     this.store.db.prepare('DELETE FROM streams WHERE id = ?').run(id);
+    // The number of a stream that is gone may be given out again.
+    this.store.db.prepare('DELETE FROM counters WHERE name = ?').run(`${SEALED_UNTIL}${id}`);
   }
 }

@@ -23,6 +23,7 @@ export const effectSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('consumer'), consumer: z.string(), replayFrom: whole }),
   z.object({ kind: z.literal('forget-consumer'), consumer: z.string() }),
   z.object({ kind: z.literal('block'), stream: z.string(), number: whole, body: bytes }),
+  z.object({ kind: z.literal('orphan-block'), stream: z.string(), number: whole, body: bytes }),
   z.object({ kind: z.literal('rewrite-block'), stream: z.string(), number: whole, body: bytes }),
   z.object({ kind: z.literal('blocks-acknowledged'), stream: z.string(), ranges }),
   z.object({ kind: z.literal('alert'), id: z.string(), revision: whole, body: bytes }),
@@ -32,8 +33,8 @@ export const effectSchema = z.discriminatedUnion('kind', [
   }),
   z.object({ kind: z.literal('document'), namespace: z.string(), key: z.string(), value }),
   z.object({ kind: z.literal('advance'), to: whole }),
-  /** This store begins to write as another writer: 16 bytes. */
-  z.object({ kind: z.literal('incarnation'), incarnation: bytes }),
+  /** This store begins to write as another writer: 16 bytes. Registers are made from `head` on. */
+  z.object({ kind: z.literal('incarnation'), incarnation: bytes, head: whole.optional() }),
   /** The months before one (since January 1970) are given up: their waiting blocks, alerts and rejections go. */
   z.object({ kind: z.literal('shredded'), before: whole }),
   /** A file of readings is given up: it goes once this is on the disk. The tag is that of its footer. */

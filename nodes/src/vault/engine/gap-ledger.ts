@@ -53,12 +53,14 @@ export class GapLedger {
   }
 
   private get book(): GapBook {
-    if (this.opened !== undefined) return this.opened;
     const { incarnation, catalogue } = this.store;
+    const counter = catalogue.documents.get(GAP_COUNTER.namespace, GAP_COUNTER.key);
+    const next = counter === undefined ? undefined : decodeCbor(counter);
+    // A commit from outside the engine may have declared a gap since.
+    if (this.opened !== undefined && this.opened.following === (next ?? 1)) return this.opened;
     const stored = catalogue.documents.list(GAPS).map(({ value }) => decodeCbor(value));
-    const next = catalogue.documents.get(GAP_COUNTER.namespace, GAP_COUNTER.key);
     const writer = Buffer.from(incarnation).toString('hex');
-    this.opened = new GapBook(writer, stored, next === undefined ? undefined : decodeCbor(next));
+    this.opened = new GapBook(writer, stored, next);
     return this.opened;
   }
 }

@@ -1,6 +1,7 @@
 import { summaryStream, windowsOf } from '../budget/block-windows.ts';
 import { ALERTS_KEPT } from '../budget/budget.ts';
 import type { BlockHolding, Holdings, SegmentHolding, StreamHolding } from '../budget/holdings.ts';
+import { orphanOf } from '../orphans.ts';
 import type { SegmentEntry } from '../readings/reading-store.ts';
 import type { Block, QueuedAlert, Range, StreamBacklog } from '../vault.ts';
 import { timeOfAlert } from './alert-time.ts';
@@ -31,7 +32,8 @@ export function holdingsOf(
   overruns: readonly Range[],
 ): Holdings {
   const { outbox, checkpoints, alerts } = catalogue;
-  const backlogs = outbox.streams();
+  // Of an earlier incarnation nobody counts what is still to come, so its blocks are not given up.
+  const backlogs = outbox.streams().filter(({ stream }) => orphanOf(stream) === undefined);
   const sealed = backlogs.flatMap(({ stream, sealed: count }) => (count > 0 ? (summaryStream(stream) ?? []) : []));
   const coarsest = Math.max(0, ...sealed.map(({ resolution }) => resolution));
   const covered = coarsest > 0 && checkpoints.summarised ? { coarsest } : {};

@@ -338,13 +338,13 @@ export class Parts {
       const { quotaBytes, found } = this.budget;
       const quota = { kind: 'document', ...QUOTA_FOUND, value: encodeCbor(quotaBytes) } as const;
       this.commit([
-        { kind: 'incarnation', incarnation: this.incarnation },
+        { kind: 'incarnation', incarnation: this.incarnation, head: this.catalogue.head },
         ...(found ? [quota] : []),
       ]);
       if (lossy) problems.push('numbers that were given out may be lost: the vault goes on under a new incarnation');
       else if (copied)
         problems.push(
-          `the vault is a copy (${place.reasons.join('; ')}): it goes on under a new incarnation, and blocks that waited stay aside`,
+          `the vault is a copy (${place.reasons.join('; ')}): it goes on under a new incarnation, and blocks that waited go out under the old one`,
         );
     }
     if (place.verdict !== 'same') place.keep();

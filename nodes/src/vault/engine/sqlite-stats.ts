@@ -30,6 +30,7 @@ export function statsOf(
     blocksWaiting: blocks,
     blockBytesWaiting: bytes,
     alertsWaiting: catalogue.alerts.waiting,
+    orphanBlocksWaiting: catalogue.outbox.orphans,
     quarantined: catalogue.door.quarantined,
     damaged: catalogue.damage.count,
     problems: problem === undefined || said.includes(problem.message) ? said : [...said, problem.message],
