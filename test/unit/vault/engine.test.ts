@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { cpSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Reading } from '@tidegate/nodes/reading';
-import { openLocalVault, type Change, type Vault } from '@tidegate/nodes/vault';
+import { openLocalVault, openVault, type Change, type Vault } from '@tidegate/nodes/vault';
 import { VaultFolder, journalOf, reading } from '../../support/vault.ts';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -146,16 +146,17 @@ describe('the engine of the vault', () => {
   }
 
   it('makes the catalogue again from a snapshot that was taken while others committed', async () => {
-    for (let round = 0; round < 5; round++) {
-      let folding = true;
-      const folded = vault.fold().then(() => (folding = false));
-      for (let i = 0; folding && i < 2_000; i++)
-        await vault.commit([{ kind: 'document', namespace: 'many', key: `${round}/${i}`, value: i }]);
-      await folded;
-      const before = await vault.documents.list('many');
-      await crash((directory) => rmSync(path.join(directory, 'catalogue.db')));
-      assert.deepEqual(await vault.documents.list('many'), before);
-    }
+    await vault.close();
+    vault = await openVault(folder.options);
+    let folding = true;
+    const folded = vault.fold().then(() => (folding = false));
+    for (let i = 0; folding; i++)
+      await vault.commit([{ kind: 'document', namespace: 'many', key: String(i), value: i }]);
+    await folded;
+    const before = await vault.documents.list('many');
+    await crash((directory) => rmSync(path.join(directory, 'catalogue.db')));
+    assert.ok(before.length > 3);
+    assert.deepEqual(await vault.documents.list('many'), before);
   });
 
   it('makes the catalogue again when one bit of it is flipped', async () => {
