@@ -18,7 +18,8 @@ export function statsOf(
   const sizes = sizesOf(directory);
   // Until they are read back after a start, what no segment holds is told by its positions.
   const foldedTo = Math.max(1, ...entries.map(({ positionTo }) => positionTo));
-  const held = folded + (parts.catchUp.done ? readings.open.readings : catalogue.head - foldedTo);
+  const unfolded = readings.open.readings + readings.waiting.readings;
+  const held = folded + (parts.catchUp.done ? unfolded : catalogue.head - foldedTo);
   const atRest = sizes.total - sizes.ballast - parts.log.bytes.allocated;
   const oldest = Math.min(...entries.map(({ timeFrom }) => timeFrom));
   const trouble = maintenance.trouble === undefined ? undefined : `not folded: ${maintenance.trouble}`;
@@ -42,7 +43,7 @@ export function statsOf(
       catalogue: written.catalogue + catalogue.bytesWritten,
     },
     readingsWritten: written.readings,
-    openChunkBytes: readings.open.bytes,
+    openChunkBytes: readings.open.bytes + readings.waiting.bytes,
     segments: entries.length,
     ...budget.stats(),
     ...(Number.isFinite(oldest) ? { oldestReadingTime: oldest } : {}),
