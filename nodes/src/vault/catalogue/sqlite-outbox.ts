@@ -228,6 +228,21 @@ export class SqliteOutbox {
     return new Map(rows.all().map(({ file, bytes }) => [file, bytes]));
   }
 
+  /** Waiting blocks whose sealed body is chosen, by stream. */
+  chosen(choose: (sealed: Buffer) => boolean): Map<string, number[]> {
+    const names = new Map(this.streams().map(({ stream }) => [this.streamRow(stream)?.id, stream]));
+    const rows = this.store.db
+      .prepare<unknown[], BlockRow & { stream: number }>('SELECT * FROM blocks WHERE size > 0 ORDER BY stream, number')
+      .all();
+    const found = new Map<string, number[]>();
+    for (const row of rows) {
+      const stream = names.get(row.stream);
+      if (stream === undefined || !choose(Buffer.from(this.bodyOf(row)))) continue;
+      found.set(stream, [...(found.get(stream) ?? []), row.number]);
+    }
+    return found;
+  }
+
   /** Empties the waiting blocks whose sealed body is chosen; their numbers stay. */
   empty(chosen: (sealed: Buffer) => boolean): void {
     const rows = this.store.db

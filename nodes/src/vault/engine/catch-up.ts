@@ -2,7 +2,8 @@ import type { Clock } from '../../node/clock.ts';
 import type { Finding } from '../disk.ts';
 import type { JournalLog } from '../journal/journal-log.ts';
 import type { ReadingStore } from '../readings/reading-store.ts';
-import { damagedBoxes, readRecord } from './redo.ts';
+import { damagedBoxes, readRecord, type ReadRecord } from './redo.ts';
+import type { LostReadings } from './sqlite-open.ts';
 
 /**
  * After a start the readings that no segment holds yet are taken into the open chunks again, a slice at a time: doors
@@ -12,7 +13,7 @@ export class CatchUp {
   private readonly log: JournalLog;
   private readonly readings: ReadingStore;
   private readonly clock: Clock;
-  private readonly onDamage: (finding: Finding) => void;
+  private readonly onDamage: (finding: Finding, lost: LostReadings | undefined) => void;
   /** Record that is taken in next. */
   private next: number;
 
@@ -22,7 +23,7 @@ export class CatchUp {
     readings: ReadingStore,
     clock: Clock,
     from: number,
-    onDamage: (finding: Finding) => void,
+    onDamage: (finding: Finding, lost: LostReadings | undefined) => void,
   ) {
     this.onDamage = onDamage;
     this.log = log;
@@ -46,9 +47,38 @@ export class CatchUp {
     const until = this.clock.monotonic() + budgetMs;
     while (!this.done && this.clock.monotonic() < until) {
       const record = readRecord(this.log, this.next);
-      if (record !== undefined && record.damaged > 0) this.onDamage(damagedBoxes(record));
+      if (record !== undefined && record.damaged > 0) this.onDamage(damagedBoxes(record), this.lostIn(record));
+      if (record === undefined) this.passUnreadable();
       for (const { position, entry } of record?.readings ?? []) this.readings.add(entry.bytes, position);
       this.next++;
     }
+  }
+
+  private lostIn({ number, first, count, lostReadings }: ReadRecord): LostReadings | undefined {
+    if (lostReadings === 0) return undefined;
+    const head = this.log.head(number);
+    return {
+      place: `record/${number}`,
+      readings: lostReadings,
+      ...(head !== undefined && { times: [head.timeFrom, head.timeTo] }),
+      ...(lostReadings === count && { positions: [first, first + count] }),
+    };
+  }
+
+  /** A record without a readable head: what it held lies between its neighbours. */
+  private passUnreadable(): void {
+    const [before, after] = [this.log.head(this.next - 1), this.log.head(this.next + 1)];
+    if (before === undefined || after === undefined) return;
+    const positions = [before.first + before.count, after.first] as const;
+    if (positions[1] <= positions[0]) return;
+    const place = `journal record ${this.next}`;
+    const finding: Finding = { place, kind: 'altered', text: 'it cannot be read', positions };
+    const times = [before.timeTo, after.timeFrom].toSorted((a, b) => a - b);
+    this.onDamage(finding, {
+      place: `record/${this.next}`,
+      readings: positions[1] - positions[0],
+      positions,
+      times: [times[0], times[1]],
+    });
   }
 }

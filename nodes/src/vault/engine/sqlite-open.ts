@@ -7,6 +7,7 @@ import { TideError } from '../../node/errors.ts';
 import { Catalogue, type CatalogueKeys } from '../catalogue/sqlite-catalogue.ts';
 import type { Owner } from '../catalogue/sqlite-owner.ts';
 import { DATABASE_FILE, metaOf, type Sqlite } from '../catalogue/sqlite-schema.ts';
+import { doomedRows } from '../catalogue/sqlite-shred.ts';
 import { snapshotRecord } from '../catalogue/sqlite-snapshot.ts';
 import { QUOTA_FOUND, type BudgetOptions } from '../budget/budget-options.ts';
 import { sharesOf } from '../budget/shares.ts';
@@ -25,6 +26,7 @@ import { BlockFiles } from './block-files.ts';
 import { effectBoxes } from './boxes.ts';
 import { CatchUp } from './catch-up.ts';
 import type { Effect } from './effects.ts';
+import { shredLosses } from './shred-losses.ts';
 import { settledBudget, type SettledBudget } from './file-room.ts';
 import { GapLedger } from './gap-ledger.ts';
 import { ReceiptKeeper } from './receipt-keeper.ts';
@@ -153,7 +155,11 @@ export class Parts {
       // Of the newest one, too, when it was given up: what it held is not to be taken in again.
       const { newest } = this.catalogue.segments;
       this.folded = Math.max(newest?.recordTo ?? 0, ...segments.entries().map(({ recordTo }) => recordTo));
-      this.catchUp = new CatchUp(log, segments, clock, this.folded + 1, (finding) => this.note(finding));
+      this.catchUp = new CatchUp(log, segments, clock, this.folded + 1, (finding, lost) => {
+        this.note(finding);
+        if (lost !== undefined) this.lost.push(lost);
+      });
+      segments.onBroken = (entry, thrown, chunk) => this.noteBroken(entry, thrown, chunk);
       this.snapshotRecord = snapshotRecord(this.state, sealer);
       this.recall();
       if (this.keys.reconcile(this.catalogue.meta('keys')?.toString('utf8'), secret)) this.keepKeys();
@@ -195,10 +201,22 @@ export class Parts {
   shredBefore(before: number): void {
     const { catalogue, readings } = this;
     const doomed = readings.entries().flatMap(({ months }) => months.filter((id) => isMonthBefore(id, before)));
-    this.commit([{ kind: 'shredded', before }]);
-    const { removed, changed } = readings.dropMonths(new Set(doomed));
-    for (const number of removed) catalogue.segments.remove(number);
-    for (const entry of changed) catalogue.segments.put(entry);
+    const keys = new Set(doomed);
+    const { segments } = catalogue;
+    const { effects, losses } = shredLosses({
+      before,
+      now: this.clock.now(),
+      keys,
+      entries: readings.entries(),
+      under: (entry) => readings.readingsUnder(entry, keys),
+      lostOf: (number) => segments.lostOf(number),
+      isLost: (place) => segments.isLost(place),
+      ...doomedRows(catalogue, before),
+    });
+    this.ledger.commit([...effects, { kind: 'shredded', before }], losses);
+    const { removed, changed } = readings.dropMonths(keys);
+    for (const number of removed) segments.gone(number);
+    for (const entry of changed) segments.put(entry);
     catalogue.begin();
     catalogue.dropMeta('keys');
     catalogue.flush(this.log.last);
@@ -293,6 +311,15 @@ export class Parts {
     for (const entry of entries) if (!listed.has(entry.number)) catalogue.segments.put(entry);
     catalogue.advance(Math.max(1, ...entries.map(({ positionTo }) => positionTo)));
     return store;
+  }
+
+  /** Readings that a query could not open. What the disk does not give today it may give tomorrow. */
+  private noteBroken(entry: SegmentEntry, { code }: TideError, chunk: number): void {
+    if (code !== 'damaged-record') return;
+    const { number, readings, positionFrom, positionTo, timeFrom, timeTo } = entry;
+    const all = { readings, positions: [positionFrom, positionTo], times: [timeFrom, timeTo] } as const;
+    const found = chunk < 0 ? all : this.readings.chunkOf(entry, chunk);
+    this.lost.push({ place: `segment/${number}/${chunk < 0 ? 'all' : chunk}`, ...found });
   }
 
   /** What was given up just before a crash: its removal is in the journal, its file is still there. */

@@ -58,8 +58,8 @@ export class ReadingStore {
   private readonly withoutKey = new Set<string>();
   private readonly shredded = new Set<number>();
   private readonly lists: ConstructorParameters<typeof PageQuery>[4] = [];
-  /** Told of what a query could not open, once of each. */
-  onBroken: ((entry: SegmentEntry, thrown: TideError) => void) | undefined;
+  /** Told of what a query could not open, once of each: a chunk, or with -1 a whole segment. */
+  onBroken: ((entry: SegmentEntry, thrown: TideError, chunk: number) => void) | undefined;
 
   /**
    * `known`: what the catalogue says, believed where names, sizes and heads agree; undefined when it was lost.
@@ -232,6 +232,30 @@ export class ReadingStore {
     return new PageQuery(source, from, to, maxReadings, this.lists).run(series, cursor);
   }
 
+  /** What a segment says of one of its chunks. Throws what its file throws. */
+  chunkOf(entry: SegmentEntry, chunk: number): { series: number; readings: number; times: [number, number] } {
+    const { series, counts, timeFrom, timeTo } = this.cache.file(entry).index;
+    return { series: series[chunk], readings: counts[chunk], times: [timeFrom[chunk], timeTo[chunk]] };
+  }
+
+  /** Readings of a segment under some data keys, and their times; all of it where its index cannot be read. */
+  readingsUnder(entry: SegmentEntry, ids: ReadonlySet<number>): { readings: number; times: [number, number] } {
+    try {
+      const { count, keys, counts, timeFrom, timeTo } = this.cache.file(entry).index;
+      let [readings, from, to] = [0, Infinity, -Infinity];
+      for (let at = 0; at < count; at++) {
+        if (!ids.has(keys[at])) continue;
+        readings += counts[at];
+        from = Math.min(from, timeFrom[at]);
+        to = Math.max(to, timeTo[at]);
+      }
+      return { readings, times: readings === 0 ? [entry.timeFrom, entry.timeTo] : [from, to] };
+    } catch (thrown) {
+      if (!(thrown instanceof TideError)) throw thrown;
+      return { readings: entry.readings, times: [entry.timeFrom, entry.timeTo] };
+    }
+  }
+
   /** Removes a segment's file, for good when this returns. */
   remove(number: number): void {
     const entry = this.segments.find((segment) => segment.number === number);
@@ -283,7 +307,7 @@ export class ReadingStore {
     const list = thrown === undefined ? this.withoutKey : this.damaged;
     if (list.has(where) || list.size >= MOST_NOTED) return;
     list.add(where);
-    if (thrown !== undefined) this.onBroken?.(entry, thrown);
+    if (thrown !== undefined) this.onBroken?.(entry, thrown, chunk);
   };
 
   private readonly isShredded = (key: number): boolean => this.shredded.has(key);
