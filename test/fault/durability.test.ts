@@ -4,12 +4,13 @@ import { once } from 'node:events';
 import { closeSync, openSync, readFileSync, readSync, readdirSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { openVault, type Vault } from '@tidegate/nodes/vault';
+import { gapSchema, openVault, type Vault } from '@tidegate/nodes/vault';
 import { KINDS, all, statesOf, valuesOf, type State } from '../contract/durability.ts';
 import { ENTRY, readLog } from './campaign/disk-log.ts';
 import { Layout, filesBelow } from './campaign/layout.ts';
 import { Random } from './campaign/random.ts';
 import { RecordedDisk } from './campaign/recorded-disk.ts';
+import { eventually } from '../support/eventually.ts';
 import { clearRecords, newestRecord } from '../support/journal-records.ts';
 import { root } from '../support/process.ts';
 import { ERRNO, OPERATION, Shim } from '../support/shim.ts';
@@ -53,9 +54,9 @@ class Committer {
   }
 
   private async hears(line: string): Promise<void> {
-    for (const until = Date.now() + 30_000; !this.said.includes(line);) {
+    for (const until = Date.now() + 60_000; !this.said.includes(line);) {
       const output = [...this.heard, ...this.said].join('\n');
-      assert.ok(this.child.exitCode === null, `the process ended:\n${output}`);
+      assert.ok(this.child.exitCode === null && this.child.signalCode === null, `the process ended:\n${output}`);
       assert.ok(Date.now() < until, `it never said "${line}":\n${output}`);
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
@@ -318,6 +319,13 @@ describe('what is durable, kind by kind', function () {
       for await (const { kind, place, text } of vault.verify()) found.push(`${kind} ${place}: ${text}`);
       assert.equal(found.length, 1);
       assert.match(found[0], new RegExp(`^altered segment \\d+, series ${number}: 4 readings are lost`));
+      // Whoever met it declares it.
+      await eventually('4 readings of the series are declared as damaged', async () => {
+        const gaps = (await vault.documents.list('gap')).map(({ value }) => gapSchema.parse(value));
+        return gaps.some(
+          ({ cause, count, series }) => cause === 'damaged' && count === 4 && String(series) === String(number),
+        );
+      });
     });
   });
 
