@@ -5,6 +5,7 @@ import { decodeAlert, encodeAlert, type Alert } from '@tidegate/nodes/detect';
 import { addReading, decimalToString, emptySummary, encodeSummary } from '@tidegate/nodes/summary';
 import { makeIdentity, publicKeys, type Stamp } from '@tidegate/nodes/sync';
 
+import { EMPTY_DIGEST } from '../../cloud-bridge/src/store/store.ts';
 import type {
   AlertRecord,
   CatalogueRecord,
@@ -90,6 +91,54 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
       (await store.windows({ ...everything(gatewayId), series: 'pump/flow' })).windows.map(
         ({ summaries }) => summaries.length,
       );
+
+    const settled = async (...numbers: number[]): Promise<unknown[]> =>
+      [...(await store.settled(incarnationId, STREAM, numbers))].map(([number, { as, digest }]) => [
+        number,
+        as,
+        Buffer.from(digest).toString('hex'),
+      ]);
+
+    describe('blocks whose numbers are taken', () => {
+      it('are known by their digest', async () => {
+        await store.merge([receipt(3), { ...receipt(4), kind: 'poison', reason: 'x', body: new Uint8Array() }], NOW);
+        assert.deepEqual(await settled(2, 3, 4), [
+          [3, 'receipt', '03'],
+          [4, 'poison', '04'],
+        ]);
+        const other = await store.incarnation(gatewayId, Uint8Array.of(2), NOW);
+        assert.equal((await store.settled(other, STREAM, [3])).size, 0, 'of another incarnation nothing is known');
+      });
+
+      it('lack what is not there byte for byte', async () => {
+        await store.merge([part({ part: 3 }), line(3, 'pump/flow'), receipt(3)], NOW);
+        assert.equal(await store.lacks([part({ part: 3 }), line(3, 'pump/flow')]), false);
+        assert.equal(await store.lacks([line(2, 'an older line')]), false, 'a later block has named the series');
+        assert.equal(await store.lacks([part({ part: 3, value: 99 })]), true);
+        assert.equal(await store.lacks([part({ part: 3, purpose: 'never seen' })]), true);
+        assert.equal(await store.lacks([line(3, 'another')]), true);
+      });
+
+      it('are noted as forks, each once, and what was there stays', async () => {
+        const fork: MergeRecord = { ...receipt(3), kind: 'fork', digest: Uint8Array.of(9), body: Uint8Array.of(7) };
+        await store.merge([receipt(3)], NOW);
+        assert.equal((await store.merge([fork, fork], NOW)).forks, 2);
+        assert.equal((await store.gateways())[0].forks, 1);
+        const [{ kind, key }] = await store.forks(gatewayId);
+        assert.deepEqual([kind, key.replace(/incarnation \d+ /, '')], ['block', `${STREAM} block 3`]);
+        assert.deepEqual(await settled(3), [[3, 'receipt', '03']]);
+      });
+
+      it('say nothing when they were empty: the first body that comes is theirs', async () => {
+        const empty = Buffer.from(EMPTY_DIGEST).toString('hex');
+        await store.merge([{ ...receipt(3), digest: EMPTY_DIGEST }], NOW);
+        assert.deepEqual(await settled(3), [[3, 'receipt', empty]]);
+        await store.merge([receipt(3)], NOW);
+        assert.deepEqual(await settled(3), [[3, 'receipt', '03']]);
+        await store.merge([{ ...receipt(3), digest: Uint8Array.of(8) }], NOW);
+        assert.deepEqual(await settled(3), [[3, 'receipt', '03']]);
+      });
+    });
 
     describe('enrolment', () => {
       it('takes a token once, and again only from the same keys', async () => {

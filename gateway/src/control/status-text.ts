@@ -39,6 +39,9 @@ export function statusText(status: GatewayStatus, now: number): string {
     'waiting',
     `${grouped(vault.blocksWaiting)} blocks (${bytesText(vault.blockBytesWaiting)}), ${grouped(vault.alertsWaiting)} alerts`,
   ]);
+  const { orphanBlocksWaiting = 0 } = vault;
+  if (orphanBlocksWaiting > 0 || (bridge?.conflicts ?? 0) > 0)
+    facts.push(['earlier', earlierText(orphanBlocksWaiting, bridge?.conflicts ?? 0)]);
   for (const { text } of vaultWarnings(vault)) facts.push(['warning', text]);
   facts.push(
     [
@@ -78,6 +81,14 @@ function vaultFacts({ vault, process: running }: GatewayStatus): [string, string
   }
   if (gaps !== undefined && gaps > 0) facts.push(['gaps', `${grouped(gaps)} spans were given up and declared`]);
   return facts;
+}
+
+/** Of incarnations that the vault was before it was copied, restored or mended. */
+function earlierText(waiting: number, conflicts: number): string {
+  const parts: string[] = [];
+  if (waiting > 0) parts.push(`${grouped(waiting)} blocks of before the vault was copied, restored or mended wait`);
+  if (conflicts > 0) parts.push(`${grouped(conflicts)} came too late: the cloud keeps other bytes under their numbers`);
+  return parts.join('; ');
 }
 
 function wearText(written: NonNullable<GatewayStatus['vault']['bytesWritten']>, readings = 0): string {

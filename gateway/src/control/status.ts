@@ -50,6 +50,8 @@ export interface GatewayStatus {
     bytesSent: number;
     /** Smoothed time from sending to the cloud's acknowledgement. */
     latencyMs: number;
+    /** Blocks, ever, under whose numbers the cloud holds other bytes. */
+    conflicts?: number;
   } | null;
   /** Where the gateway is enrolled; null when it is not. */
   enrolled: { tenant: string; gateway: string; broker: string | null } | null;

@@ -1,7 +1,7 @@
 import { doorOf } from '@tidegate/nodes/ingest';
 import { systemClock } from '@tidegate/nodes/node';
 import { readGrants } from '@tidegate/nodes/privacy';
-import { bridgeOf, loadEnrolment, statusText, timeText } from '@tidegate/nodes/sync';
+import { CONFLICTS, bridgeOf, loadEnrolment, statusText, timeText } from '@tidegate/nodes/sync';
 import { timekeeperOf, type Vault, type VaultStats } from '@tidegate/nodes/vault';
 
 import type { GatewayStatus } from '../control/status.ts';
@@ -27,6 +27,7 @@ export async function vaultStatus(
             framesSent: bridge.framesSent,
             bytesSent: bridge.bytesSent,
             latencyMs: bridge.latencyMs,
+            conflicts: Number((await vault.documents.get(CONFLICTS.namespace, CONFLICTS.key)) ?? 0),
           },
     enrolled:
       enrolment === undefined

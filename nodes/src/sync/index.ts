@@ -22,6 +22,7 @@ export { Bridge, bridgeOf, type BridgeOptions } from './mqtt-bridge.ts';
 export { checkBrokerUrl, type BrokerOptions } from './mqtt-transport.ts';
 export { normalise as normaliseRanges, rangesOf } from './ranges.ts';
 export { Session, type SessionParts } from './session.ts';
+export { CONFLICTS } from './settling.ts';
 export type { Lane, Transport } from './transport.ts';
 export { Outgoing, outgoingOf } from './outgoing.ts';
 export { NAME, UP_FILTER, checkName, downFilter, parseTopic, topicOf } from './topics.ts';
