@@ -34,10 +34,10 @@ export function reading(series: string, value: Reading['value'], rest: Partial<R
   return { series, time: 1_790_000_000_000, value, quality: 'good', clock: 'gateway', ...rest };
 }
 
-/** All readings of the journal, read `limit` at a time. */
-export async function journalOf({ journal }: Vault, source?: string, limit = 1_000): Promise<Reading[]> {
+/** All readings that the journal has from a position on, read `limit` at a time. */
+export async function journalOf({ journal }: Vault, source?: string, limit = 1_000, first = 1): Promise<Reading[]> {
   const all: Reading[] = [];
-  let from: number | undefined = 1;
+  let from: number | undefined = first;
   while (from !== undefined) {
     const slice = await journal.read(from, limit, source);
     all.push(...slice.readings);

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
+import type { Reading } from '@tidegate/nodes/reading';
 import type { Vault } from '@tidegate/nodes/vault';
-import { journalOf, reading } from '../../support/vault.ts';
-import { splitByWriter, stateOf } from './check.ts';
-import { sameReading, type Ledger, type WriterBook } from './ledger.ts';
+import { reading } from '../../support/vault.ts';
+import { expectedOf, journalFrom, notReplayed, queried } from './check-readings.ts';
+import { stateOf } from './check.ts';
+import { sameReading, type Ledger } from './ledger.ts';
 import { contentOf, type WriterContent } from './writer-state.ts';
 
 /** Readings that one flipped bit may cost: those of one sealed box of about 64 kB, or of one chunk of a series. */
@@ -17,12 +19,16 @@ const MAX_ROWS = 64;
  * before. Says `unchanged` or `named`.
  */
 export async function checkDamaged(vault: Vault, ledger: Ledger): Promise<'unchanged' | 'named'> {
-  const readings = await journalOf(vault, undefined, 8_192);
-  const split = splitByWriter(readings, ledger.writers.length);
+  const found = await queried(vault);
+  const expected = expectedOf(ledger.writers.flatMap(({ batches }) => batches));
+  checkHeld(await journalFrom(vault, 1), ledger);
   let lost = 0;
   let rows = 0;
+  for (const series of new Set([...expected.keys(), ...found.keys()]))
+    lost += lostOf(series, expected.get(series) ?? [], found.get(series) ?? []);
   for (const [writer, book] of ledger.writers.entries()) {
-    lost += readingsLost(writer, book, split[writer]);
+    const watermark = book.state.consumer?.replayFrom;
+    if (watermark !== undefined) lost += await notReplayed(vault, book, `w${writer}`, watermark);
     rows += rowsLost(writer, contentOf(book.state), await stateOf(vault, writer));
   }
   const { damaged, problems } = await vault.stats();
@@ -39,19 +45,33 @@ export async function checkDamaged(vault: Vault, ledger: Ledger): Promise<'uncha
   return named ? 'named' : 'unchanged';
 }
 
-function readingsLost(writer: number, { batches }: WriterBook, found: Awaited<ReturnType<typeof journalOf>>): number {
-  const at = new Map(found.map((one) => [one.position!, one]));
-  assert.equal(at.size, found.length, `writer ${writer}: a position is there twice`);
-  let lost = 0;
-  for (const { position, readings, number } of batches)
-    for (const [i, one] of readings.entries()) {
-      const other = at.get(position + i);
-      at.delete(position + i);
-      if (other === undefined) lost++;
-      else assert.ok(sameReading(one, other), `writer ${writer}, step ${number}: reading ${i} is altered`);
-    }
-  assert.equal(at.size, 0, `writer ${writer}: ${at.size} readings are invented`);
-  return lost;
+/**
+ * How many of a series' readings are not there. What is there has to be what was written, in the same order.
+ */
+function lostOf(series: string, expected: readonly Reading[], found: readonly Reading[]): number {
+  let at = 0;
+  for (const one of found) {
+    while (at < expected.length && !sameReading(expected[at], one)) at++;
+    assert.ok(at < expected.length, `${series}: ${JSON.stringify(one)} is altered or invented`);
+    at++;
+  }
+  return expected.length - found.length;
+}
+
+/** What the journal gives is what was written there. */
+function checkHeld(held: readonly Reading[], { writers }: Ledger): void {
+  const written = new Map<number, Reading>();
+  for (const { batches } of writers)
+    for (const { position, readings } of batches)
+      for (const [i, one] of readings.entries()) written.set(position + i, one);
+  for (const one of held) {
+    const was = written.get(one.position!);
+    written.delete(one.position!);
+    assert.ok(
+      was !== undefined && sameReading(one, was),
+      `position ${one.position} of the journal is altered or twice`,
+    );
+  }
 }
 
 function differing<T>(a: readonly T[], b: readonly T[], key: (one: T) => unknown): number {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { check } from './check.ts';
-import type { Kind } from './kind.ts';
+import { countAll, type Kind } from './kind.ts';
 import { Random } from './random.ts';
 import { Site } from './site.ts';
 
@@ -41,7 +41,7 @@ export const clock: Kind = {
         }
         group.passed();
       }
-      group.count('acknowledged', site.ledger.acknowledged);
+      countAll(group, site.ledger);
     } finally {
       if (!kept) site.remove();
     }

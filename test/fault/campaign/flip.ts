@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { check } from './check.ts';
 import { checkDamaged } from './check-damaged.ts';
-import type { Kind } from './kind.ts';
+import { countAll, type Kind } from './kind.ts';
 import { Random } from './random.ts';
 import { filesBelow } from './layout.ts';
 import { Site } from './site.ts';
@@ -20,15 +19,17 @@ export const flip: Kind = {
     const site = new Site(group.seed);
     let failures = 0;
     try {
-      const workload = site.workload();
+      const workload = site.workload({ shreds: random.chance(0.3) });
       await workload.go();
       await workload.opened();
-      await sleep(250 + random.below(500));
+      await site.acknowledges(workload, random.between(40, 250), random.between(0, 4));
       if (random.chance(0.5)) await workload.stop();
       else await workload.kill();
       site.takeMarks();
       site.ledger.cut();
-      await site.ask((vault) => check(vault, site.ledger));
+      if (site.ledger.shredding === undefined) await site.ask((vault) => check(vault, site.ledger));
+      else await site.with((vault) => check(vault, site.ledger));
+      countAll(group, site.ledger);
       const whole = filesBelow(site.directory);
       const files = whole.filter(({ bytes }) => bytes !== undefined && bytes.length > 0);
       for (let round = 0; round < group.rounds; round++) {

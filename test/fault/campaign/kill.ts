@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { check } from './check.ts';
-import type { Kind } from './kind.ts';
+import { countAll, type Kind } from './kind.ts';
 import { Random } from './random.ts';
 import { Site } from './site.ts';
 
@@ -13,12 +13,16 @@ export const kill: Kind = {
     const site = new Site(group.seed);
     let kept = false;
     try {
-      let next = site.workload();
+      const shreds = random.chance(0.5);
+      let next = site.workload({ shreds });
       for (let round = 0; round < group.rounds; round++) {
         const workload = next;
         await workload.go();
         if (random.chance(0.8)) await workload.opened();
-        await sleep(random.below(150));
+        // As far as it gets, whatever else this machine does: from the first step to some hundreds.
+        const folds = random.chance(0.3) ? random.between(1, 3) : 0;
+        if (random.chance(0.7)) await site.acknowledges(workload, random.below(random.pick([4, 40, 160])), folds);
+        else await sleep(random.below(150));
         if (random.chance(0.15)) {
           void workload.stop().catch(() => undefined);
           await sleep(random.below(12));
@@ -34,9 +38,9 @@ export const kill: Kind = {
           return;
         }
         group.passed();
-        if (round + 1 < group.rounds) next = site.workload();
+        if (round + 1 < group.rounds) next = site.workload({ shreds });
       }
-      group.count('acknowledged', site.ledger.acknowledged);
+      countAll(group, site.ledger);
     } finally {
       if (!kept) site.remove();
     }

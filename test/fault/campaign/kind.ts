@@ -1,3 +1,5 @@
+import type { Ledger } from './ledger.ts';
+
 /** Rounds that share a vault or a recording: what is repeated as one. */
 export interface Group {
   /** Everything random in the group follows from it, save what the machine's scheduler decides. */
@@ -17,4 +19,10 @@ export interface Kind {
   /** Rounds of a group at most. */
   group: number;
   run(group: Group): Promise<void>;
+}
+
+/** What the vault did while it was hurt. */
+export function countAll(group: Group, ledger: Ledger): void {
+  group.count('acknowledged', ledger.acknowledged);
+  for (const word of ['folded', 'shredded']) group.count(word, ledger.count(word));
 }

@@ -10,6 +10,8 @@ export interface KnownBatch {
   readings: readonly Reading[];
   receipts: readonly bigint[];
   rejections: readonly Rejection[];
+  /** Its readings before this time (epoch milliseconds) were shredded. */
+  goneBefore: number;
 }
 
 export interface WriterBook {
@@ -25,6 +27,8 @@ export class Ledger {
   readonly writers: WriterBook[];
   /** Commits refused for want of space, reads that were answered, and all else by its word. */
   readonly counts = new Map<string, number>();
+  /** Month (`2026-03`) of a shred that began and of which nobody knows whether it came to its end. */
+  shredding: string | undefined;
 
   constructor(seed: string, writers: number) {
     this.seed = seed;
@@ -35,7 +39,8 @@ export class Ledger {
   fork(): Ledger {
     const copy = new Ledger(this.seed, 0);
     for (const { state, batches, unknown } of this.writers)
-      copy.writers.push({ state: structuredClone(state), batches: [...batches], unknown });
+      copy.writers.push({ state: structuredClone(state), batches: batches.map((batch) => ({ ...batch })), unknown });
+    copy.shredding = this.shredding;
     for (const [word, count] of this.counts) copy.counts.set(word, count);
     return copy;
   }
@@ -43,6 +48,7 @@ export class Ledger {
   /** Goes on where another one stands. */
   become(other: Ledger): void {
     this.writers.splice(0, this.writers.length, ...other.fork().writers);
+    this.shredding = other.shredding;
     for (const [word, count] of other.counts) this.counts.set(word, count);
   }
 
@@ -72,9 +78,20 @@ export class Ledger {
     book.unknown = undefined;
   }
 
+  /** The shred under way has taken what it was to take, or nothing at all. */
+  settleShred(gone: boolean): void {
+    const time = Date.parse(`${this.shredding}-01`);
+    if (gone)
+      for (const { batches } of this.writers)
+        for (const batch of batches) batch.goneBefore = Math.max(batch.goneBefore, time);
+    this.shredding = undefined;
+  }
+
   private takeLine(line: string): void {
     const [word, ...rest] = line.split(' ');
     this.counts.set(word, this.count(word) + 1);
+    if (word === 'shredding') this.shredding = rest[0];
+    if (word === 'shredded') this.settleShred(true);
     if (!['appended', 'committed', 'conflict', 'full', 'unknown'].includes(word)) return;
     const [writer, number, ...results] = rest.map(Number);
     const book = this.writers[writer];
@@ -99,7 +116,7 @@ export class Ledger {
   private accept(book: WriterBook, step: Step, position: number): number[] {
     if (step.kind === 'commit') return applyChanges(book.state, step.changes);
     const { readings, receipts = [], rejections = [], cause } = step.batch;
-    book.batches.push({ number: step.number, position, readings, receipts, rejections });
+    book.batches.push({ number: step.number, position, readings, receipts, rejections, goneBefore: -Infinity });
     book.state.position = position + readings.length - 1;
     if (cause !== undefined) book.state.cause = cause;
     return [];

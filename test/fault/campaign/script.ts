@@ -9,7 +9,9 @@ export type Step =
   /** `refused`: the condition cannot hold, and nothing of it may be there afterwards. */
   | { kind: 'commit'; number: number; changes: Change[]; refused: boolean };
 
-const START = Date.UTC(2026, 8, 20);
+const START = Date.UTC(2025, 11, 20);
+/** Months before which a shred may be: the last one takes all readings that there are. */
+export const SHRED_BEFORE = ['2025-11', '2025-12', '2026-01'] as const;
 const DAY = 86_400_000;
 const UNITS = ['°C', 'bar', 'kWh', undefined] as const;
 const WORDS = ['on', 'off', 'Tür offen', '', '機械', 'a long word that says what state the machine is in'] as const;
@@ -83,7 +85,8 @@ function changesOf(random: Random, writer: number, number: number, state: Writer
     { kind: 'document', namespace: own, key: 'last', value: number },
   ];
   for (let more = random.between(0, 6); more > 0; more--) changes.push(changeOf(random, writer, own, state));
-  return changes;
+  // A consumer that is known anew by a checkpoint would begin where the journal may have let go.
+  return changes.sort((a, b) => Number(a.kind === 'forget-consumer') - Number(b.kind === 'forget-consumer'));
 }
 
 function changeOf(random: Random, writer: number, own: string, state: WriterState): Change {
@@ -105,7 +108,7 @@ function changeOf(random: Random, writer: number, own: string, state: WriterStat
       kind: 'alerts-acknowledged',
       alerts: state.alerts.filter(() => random.chance(0.5)).map(([id, revision]) => ({ id, revision })),
     };
-  if (kind < 0.78)
+  if (kind < 0.78 && state.consumer !== null)
     return {
       kind: 'checkpoint',
       consumer: own,
@@ -113,9 +116,15 @@ function changeOf(random: Random, writer: number, own: string, state: WriterStat
       position: Math.max(1, state.position),
       state: random.bytes(random.between(1, 500)),
     };
-  if (kind < 0.84) return { kind: 'consumer', consumer: own, replayFrom: Math.max(1, state.position) };
-  if (kind < 0.85) return { kind: 'forget-consumer', consumer: own };
+  // The journal lets go of what all consumers have passed: forward mostly, and never back before what may be gone.
+  if (kind < 0.86) return { kind: 'consumer', consumer: own, replayFrom: nextWatermark(random, state) };
+  if (kind < 0.875) return { kind: 'forget-consumer', consumer: own };
   return { kind: 'document', namespace: own, key: `k${random.below(8)}`, value: documentOf(random) };
+}
+
+function nextWatermark(random: Random, { consumer, position }: WriterState): number {
+  if (consumer === null) return position + 1;
+  return Math.max(consumer.replayFrom, position + 1 - random.pick([0, 0, 0, random.below(500)]));
 }
 
 function acknowledgement(random: Random, own: string, waiting: readonly number[]): Change {

@@ -1,9 +1,16 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { existsSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { TideError } from '@tidegate/nodes/node';
 import { check } from './check.ts';
 import type { Group, Kind } from './kind.ts';
 import { filesBelow, type StoredFile } from './layout.ts';
+import type { Ledger } from './ledger.ts';
 import { Random } from './random.ts';
 import { Site } from './site.ts';
+import type { Act } from './task.ts';
 import type { Workload } from './workload.ts';
 
 /** Something that a vault does in several operations on the disk; it is killed in place of each of them. */
@@ -13,10 +20,12 @@ interface Scenario {
   prepare(site: Site): Promise<void>;
   /** What is killed; ends when the process has ended. */
   act(site: Site, killAt: number): Promise<Workload>;
+  /** Holds what is left against the ledger, instead of a mere look into the vault. */
+  judge?(site: Site, ledger: Ledger): Promise<void>;
 }
 
-async function work(site: Site, steps: number): Promise<void> {
-  const workload = site.workload({ steps });
+async function work(site: Site, steps: number, acts: readonly Act[] = []): Promise<void> {
+  const workload = site.workload({ steps, acts });
   await workload.go();
   await workload.end();
   site.takeMarks();
@@ -24,14 +33,51 @@ async function work(site: Site, steps: number): Promise<void> {
   await site.ask((vault) => check(vault, site.ledger));
 }
 
-async function act(site: Site, steps: number, killAt: number): Promise<Workload> {
-  const workload = site.workload({ shim: {}, steps });
+async function act(site: Site, steps: number, killAt: number, acts: readonly Act[] = []): Promise<Workload> {
+  const workload = site.workload({ shim: {}, steps, acts });
   workload.shim!.set('killAt', killAt);
   await workload.go();
   return workload;
 }
 
-/** New ones go here: fold, rotation of keys, shredding, import. */
+const FOLD: Act = { act: 'fold' };
+
+/** A vault with segments, block files and a journal that was used again, and something that is not folded yet. */
+async function settled(site: Site): Promise<void> {
+  for (let times = 0; times < 2; times++) await work(site, 8, [FOLD]);
+  await work(site, 6);
+}
+
+const newKey = (site: Site): string => {
+  const file = path.join(site.home, 'new key');
+  if (!existsSync(file)) writeFileSync(file, randomBytes(32).toString('hex'), { mode: 0o600 });
+  return file;
+};
+
+/**
+ * The secret that the configuration names opens the vault at any time. The other one opens it as well, between the two
+ * steps, or is refused as wrong; once the rotation has ended, the old one is.
+ */
+async function judgeRotation(site: Site, ledger: Ledger): Promise<void> {
+  const [old, next] = [site.key, newKey(site)];
+  const [named, other] = ledger.count('switched') > 0 ? [next, old] : [old, next];
+  const tried = await site
+    .ask((vault) => check(vault, ledger.fork()), other)
+    .then(() => 'opened')
+    .catch((error: unknown) => {
+      if (error instanceof TideError && error.code === 'wrong-key') return 'refused';
+      throw error;
+    });
+  if (ledger.count('rotated') > 0) assert.equal(tried, 'refused', 'the old key after a rotation');
+  await site.with((vault) => check(vault, ledger), named);
+  // Whoever opens it with the new one has completed the rotation.
+  if (named === next)
+    await assert.rejects(
+      site.with((vault) => check(vault, ledger), old),
+      { code: 'wrong-key' },
+    );
+}
+
 const SCENARIOS: readonly Scenario[] = [
   {
     name: 'make',
@@ -45,7 +91,7 @@ const SCENARIOS: readonly Scenario[] = [
       await work(site, 10);
       const workload = site.workload();
       await workload.go();
-      await new Promise((resolve) => setTimeout(resolve, 250));
+      await site.acknowledges(workload, 40, 1);
       await workload.kill();
       site.takeMarks();
       site.ledger.cut();
@@ -53,11 +99,24 @@ const SCENARIOS: readonly Scenario[] = [
     },
     act: (site, killAt) => act(site, 0, killAt),
   },
+  { name: 'fold', prepare: settled, act: (site, killAt) => act(site, 0, killAt, [FOLD]) },
+  {
+    name: 'rotate',
+    prepare: settled,
+    act: (site, killAt) => act(site, 0, killAt, [{ act: 'rotate', to: newKey(site) }]),
+    judge: judgeRotation,
+  },
+  // The month before the newest one, and all months that there are.
+  ...['2025-12', '2026-01'].map((before) => ({
+    name: `shred before ${before}`,
+    prepare: settled,
+    act: (site: Site, killAt: number) => act(site, 0, killAt, [{ act: 'shred', before }]),
+  })),
 ];
 
 export const steps: Kind = {
-  rounds: 300,
-  group: 100,
+  rounds: 1_600,
+  group: 800,
   async run(group) {
     const random = new Random(group.seed);
     const each = Math.ceil(group.rounds / SCENARIOS.length);
@@ -117,7 +176,10 @@ async function killedRound(
   ledger.take(site.newMarks());
   ledger.cut();
   try {
-    await site.with((vault) => check(vault, ledger));
+    if (scenario.judge !== undefined) await scenario.judge(site, ledger);
+    else await site.with((vault) => check(vault, ledger));
+    // What a start completed has to stay.
+    if (scenario.judge === undefined) await site.with((vault) => check(vault, ledger));
   } catch (error) {
     throw new Error(`killed at operation ${killAt}: ${error instanceof Error ? error.message : String(error)}`, {
       cause: error,

@@ -1,5 +1,7 @@
 import type { WriterState } from './writer-state.ts';
 
+import type { VaultSizes } from '@tidegate/nodes/vault';
+
 /** What a workload process is told. */
 export interface Task {
   directory: string;
@@ -11,7 +13,24 @@ export interface Task {
   writers: WriterState[];
   /** Steps of each writer, after which the vault is closed. */
   steps: number;
+  sizes: VaultSizes;
+  /** What goes on between the steps, at random. */
+  upkeep: Upkeep;
+  /** What is done, one after the other, once the steps are done. */
+  acts: readonly Act[];
 }
+
+export interface Upkeep {
+  folds: boolean;
+  shreds: boolean;
+}
+
+export type Act =
+  | { act: 'fold' }
+  /** All months before this one. */
+  | { act: 'shred'; before: string }
+  /** To the secret in another file, as the command line does it: marked when the configuration would change. */
+  | { act: 'rotate'; to: string };
 
 /** As many steps as there is time for. */
 export const WITHOUT_END = 1e9;

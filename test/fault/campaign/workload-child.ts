@@ -7,8 +7,10 @@ import { openSync, readFileSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openVault, type Vault } from '@tidegate/nodes/vault';
-import { stepOf } from './script.ts';
-import type { Task } from './task.ts';
+import { Random } from './random.ts';
+import { SHRED_BEFORE, stepOf } from './script.ts';
+import type { Act, Task } from './task.ts';
+import { Turnstile } from './turnstile.ts';
 import { applyChanges, type WriterState } from './writer-state.ts';
 
 const task = JSON.parse(readFileSync(process.argv[2], 'utf8')) as Task;
@@ -29,7 +31,7 @@ await go.promise;
 
 let vault: Vault;
 try {
-  vault = await openVault({ directory: task.directory, key: { file: task.key } });
+  vault = await openVault({ directory: task.directory, key: { file: task.key }, sizes: task.sizes });
 } catch (error) {
   mark('not-opened', codeOf(error));
   console.log(`not opened: ${String(error)}`);
@@ -38,6 +40,52 @@ try {
 mark('opened', vault.journal.head);
 console.log('opened');
 
+/** Readings pass one by one; a shred, which keeps them waiting, passes alone: it is clear what it took with it. */
+const turnstile = new Turnstile();
+
+async function perform(act: Act): Promise<void> {
+  if (act.act === 'fold') {
+    mark('folding');
+    await vault.fold();
+    mark('folded');
+  } else if (act.act === 'shred') {
+    await turnstile.passAlone(() => shred(act.before));
+  } else {
+    mark('rotating');
+    await vault.keys.prepareRotation({ file: act.to });
+    // The command line writes the new reference here.
+    mark('switched');
+    await vault.keys.confirmRotation({ file: act.to });
+    mark('rotated');
+  }
+}
+
+/** One that failed may go on at the next fold: what it would take then is not known any more, and this process ends. */
+async function shred(before: string): Promise<void> {
+  mark('shredding', before);
+  try {
+    await vault.keys.shred(before);
+    mark('shredded', before);
+  } catch (error) {
+    mark('not-shredded', codeOf(error));
+    ending.abort();
+    stop.resolve();
+  }
+}
+
+/** Folds, and shreds, at random. What fails is tried again by the vault itself; the next round finds out. */
+async function keepUp(): Promise<void> {
+  const { folds, shreds } = task.upkeep;
+  const random = new Random(`${task.seed}/upkeep/${task.writers.map(({ next }) => next).join('/')}`);
+  while (folds && !ending.signal.aborted) {
+    await sleep(random.between(5, 120));
+    if (ending.signal.aborted) return;
+    await perform(
+      shreds && random.chance(0.12) ? { act: 'shred', before: random.pick(SHRED_BEFORE) } : { act: 'fold' },
+    );
+  }
+}
+
 /** Goes on until told to end, until its steps are done, or until it does not know what became of a step. */
 async function write(writer: number, state: WriterState): Promise<void> {
   for (let steps = 0; !ending.signal.aborted && steps < task.steps; steps++) {
@@ -45,8 +93,13 @@ async function write(writer: number, state: WriterState): Promise<void> {
     const { number } = step;
     try {
       if (step.kind === 'append') {
-        state.position = (await vault.journal.append(step.batch)) + step.batch.readings.length - 1;
-        mark('appended', writer, number, state.position - step.batch.readings.length + 1);
+        const { batch } = step;
+        await turnstile.pass(async () => {
+          if (ending.signal.aborted) return;
+          const position = await vault.journal.append(batch);
+          state.position = position + batch.readings.length - 1;
+          mark('appended', writer, number, position);
+        });
       } else {
         const results = await vault.commit(step.changes);
         applyChanges(state, step.changes);
@@ -75,6 +128,7 @@ async function read(): Promise<void> {
       await vault.journal.read(Math.max(1, vault.journal.head - 200), 100);
       await vault.documents.list('w0');
       await vault.outbox.streams();
+      for await (const page of vault.query({ series: ['w0/s1', 'w1/s2'] })) if (page.length > 0) break;
       mark('read');
     } catch (error) {
       mark('not-read', codeOf(error));
@@ -85,7 +139,17 @@ async function read(): Promise<void> {
 
 const writing = Promise.all(task.writers.map((state, writer) => write(writer, state)));
 const reading = read();
-void writing.then(() => stop.resolve());
+const keeping = keepUp().catch((error: unknown) => mark('not-kept', codeOf(error)));
+const acting = writing.then(async () => {
+  for (const act of task.acts) await perform(act);
+});
+void acting.then(
+  () => stop.resolve(),
+  (error: unknown) => {
+    mark('not-acted', codeOf(error));
+    stop.resolve();
+  },
+);
 await stop.promise;
 ending.abort();
 await Promise.all([writing, reading]);
@@ -95,4 +159,6 @@ try {
 } catch (error) {
   mark('not-closed', codeOf(error));
 }
+// What was still folding was told that the vault is closed.
+await keeping;
 process.exit(0);
