@@ -3,7 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import type { GatewayHost } from '@tidegate/nodes/node';
-import RED from 'node-red';
+import type NodeRed from 'node-red';
 
 import { listenError } from '../listen-error.ts';
 import { isWorthALine, type LogMessage, logLine } from './log-line.ts';
@@ -30,6 +30,8 @@ export class Editor {
   private server: Server | undefined;
   private ready = false;
   private running = false;
+  /** Loaded when the flows start: the door opens before, and does not wait for it. */
+  private red: typeof NodeRed | undefined;
   /** How the flows are, in words. */
   flows = 'not started';
 
@@ -51,22 +53,24 @@ export class Editor {
   /** Starts Node-RED and waits until the flows run or Node-RED has said why they do not. */
   async start(): Promise<void> {
     if (this.server === undefined) await this.listen();
-    RED.init(this.server!, this.settings());
+    const { default: red } = await import('node-red');
+    this.red = red;
+    red.init(this.server!, this.settings());
     this.running = true;
-    const settled = this.watchFlows();
-    await RED.start();
+    const settled = this.watchFlows(red);
+    await red.start();
     this.ready = true;
     await settled;
   }
 
   /** Keeps `flows` true; resolves when they have started or have been held back (a missing node type, for example). */
-  private watchFlows(): Promise<void> {
+  private watchFlows(red: typeof NodeRed): Promise<void> {
     return new Promise((resolve) => {
-      RED.events.on('flows:started', () => {
+      red.events.on('flows:started', () => {
         this.flows = 'running';
         resolve();
       });
-      RED.events.on('runtime-event', (event) => {
+      red.events.on('runtime-event', (event) => {
         const { id, payload } = event as { id?: string; payload?: { state?: string; error?: string } };
         if (id !== 'runtime-state' || payload === undefined) return;
         if (payload.error !== undefined) this.flows = `held back: ${payload.error}`;
@@ -81,7 +85,7 @@ export class Editor {
     const { server } = this;
     this.server = undefined;
     this.ready = false;
-    if (this.running) await RED.stop();
+    if (this.running) await this.red?.stop();
     this.running = false;
     if (server === undefined) return;
     const closed = new Promise((resolve) => server.close(resolve));
@@ -99,9 +103,10 @@ export class Editor {
       response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' });
       response.end(`${text}\n`);
     };
-    if (!this.ready) return refuse(503, 'The gateway is starting; try again in a few seconds.');
-    RED.httpAdmin(request, response, () =>
-      RED.httpNode(request, response, () => refuse(404, 'There is nothing here.')),
+    const { red } = this;
+    if (!this.ready || red === undefined) return refuse(503, 'The gateway is starting; try again in a few seconds.');
+    red.httpAdmin(request, response, () =>
+      red.httpNode(request, response, () => refuse(404, 'There is nothing here.')),
     );
   }
 

@@ -26,6 +26,8 @@ const OLD_DATABASE = 'vault.db';
 
 const PAGE = 4096;
 const FRAME_HEAD = 24;
+/** Free pages that are kept for what comes. */
+const FREE_PAGES = 256;
 const checkpointSchema = z.tuple([z.object({ busy: z.number(), log: z.number(), checkpointed: z.number() })]);
 
 export type CatalogueKeys = Omit<Store, 'db' | 'damage'>;
@@ -130,6 +132,12 @@ export class Catalogue implements Stores {
     this.setCounter('applied', applied);
     this.setCounter('head', this.head);
     this.db.exec('COMMIT');
+  }
+
+  /** Gives free pages back, at most so many; part of the long transaction. */
+  shrink(pages: number): void {
+    const free = Number(this.db.pragma('freelist_count', { simple: true }));
+    if (free > FREE_PAGES) this.db.pragma(`incremental_vacuum(${Math.min(pages, free - FREE_PAGES)})`);
   }
 
   /** Copies what was committed into the database, synced, and notes its sum. */

@@ -171,6 +171,11 @@ export class SqliteOutbox {
     return rows.all(after);
   }
 
+  /** The row of the newest block, 0 without one. */
+  lastRow(): number {
+    return this.store.db.prepare<unknown[], number | null>('SELECT max(id) FROM blocks').pluck().get() ?? 0;
+  }
+
   /** Bytes of the bodies that lie in rows. */
   unfiledBytes(): number {
     const sum = this.store.db.prepare<unknown[], number>('SELECT coalesce(sum(size), 0) FROM blocks WHERE file = 0');

@@ -65,6 +65,8 @@ export function openDatabase(file: string): { db: Sqlite; isNew: boolean } {
   touchPrivate(file);
   const db = new Database(file, { timeout: 0 });
   try {
+    // Before the first table: a burst of blocks leaves free pages, which folds give back a few at a time.
+    db.pragma('auto_vacuum = INCREMENTAL');
     db.pragma('journal_mode = WAL');
     db.pragma('synchronous = NORMAL');
     db.pragma('temp_store = MEMORY');

@@ -48,6 +48,11 @@ const LOOK_MS = 5_000;
 const LOOK_CLOSELY_MS = 250;
 /** From this share of the quota on it is looked at closely. */
 const CLOSE = 0.8;
+/**
+ * A disk that says that it is full although it has room may do so for once, or because of somebody's quota: nothing is
+ * given up for it before this, milliseconds.
+ */
+const PATIENCE_MS = 10_000;
 /** A vault that is opened only for a moment makes no ballast. */
 const BALLAST_AFTER_MS = 30_000;
 
@@ -76,6 +81,9 @@ export class BudgetKeeper {
   private inVain = 0;
   /** The disk was full when something was to be written, and there has not been ample room since. */
   private tight: string | undefined;
+  /** When it began to be so without a write in between that went well, and when it was seen last; monotonic. */
+  private fullSince: number | undefined;
+  private fullAt = -Infinity;
 
   constructor(options: KeeperOptions) {
     this.options = options;
@@ -91,7 +99,7 @@ export class BudgetKeeper {
     if (this.steps.declareLost(this.options.parts.lost, this.options.now())) return true;
     const journal = this.options.parts.log.problem;
     if (journal?.code === 'disk-full' && this.tight === undefined) {
-      this.full(journal.message);
+      if (this.giveWay(journal.message)) this.options.parts.log.tryAgain();
       return true;
     }
     if (this.tight !== undefined && this.options.room.free() < this.ample && this.evictOnFullDisk()) return true;
@@ -106,7 +114,10 @@ export class BudgetKeeper {
    * gone that was there before, so that it ends.
    */
   giveWay(message: string): boolean {
+    const now = this.options.clock.monotonic();
     this.tight = message;
+    this.fullSince ??= now;
+    this.fullAt = now;
     if (this.inVain > 2 * (this.planned + this.shares.fold + this.shares.journalFile)) {
       // It is not the room that these took: a limit on the size of files, or somebody who takes all that becomes free.
       this.become({ kind: 'nothing-to-evict' });
@@ -118,7 +129,8 @@ export class BudgetKeeper {
       this.lookedAt = -Infinity;
       return true;
     }
-    return this.evictOnFullDisk();
+    const hasRoom = this.options.room.free() >= this.ample;
+    return hasRoom && now - this.fullSince < PATIENCE_MS ? false : this.evictOnFullDisk();
   }
 
   /** Why readings are not taken in; undefined while they are. */
@@ -150,6 +162,7 @@ export class BudgetKeeper {
   /** Something was written that had found the disk full, or could have. */
   wrote(): void {
     this.inVain = 0;
+    this.fullSince = undefined;
   }
 
   /** A fold has ended. */
@@ -236,8 +249,11 @@ export class BudgetKeeper {
     const ballastDue = now - this.started >= BALLAST_AFTER_MS;
     this.become({ kind: 'free', bytes: free }, ballastDue ? ballastBytes : 0);
     if (this.tight !== undefined && free >= this.ample) {
-      this.tight = undefined;
       this.options.parts.log.tryAgain();
+      if (this.fullSince === undefined || now - this.fullAt > PATIENCE_MS) {
+        this.tight = undefined;
+        this.fullSince = undefined;
+      }
     }
     return true;
   }
@@ -246,11 +262,6 @@ export class BudgetKeeper {
     const { room, action } = afterRoomEvent(this.room, event, ballastBytes);
     this.room = room;
     return action;
-  }
-
-  private full(message: string): void {
-    this.giveWay(message);
-    this.options.parts.log.tryAgain();
   }
 
   private evict(looked: boolean): boolean {

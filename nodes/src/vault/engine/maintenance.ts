@@ -20,6 +20,8 @@ const PRESSED_BYTES = 10 * 1024 * 1024;
 const PRESSED_SLICE_MS = 25;
 const OVERFULL_BYTES = 20 * 1024 * 1024;
 const OVERFULL_SLICE_MS = 150;
+/** After a start no fold begins by itself for so long. */
+const SETTLING_MS = 5_000;
 const SYNC_POLL_MS = 5;
 const IDLE_MS = 500;
 /** After a failure in the background, e.g. a full disk. */
@@ -28,6 +30,8 @@ const RETRY_MS = 10_000;
 const WORTH_KEEPING = 0.5;
 /** Bytes that one fold writes anew at most. */
 const MAX_REFILED = 16 * 1024 * 1024;
+/** Pages of the catalogue that one fold gives back. */
+const SHRINK_PAGES = 4_096;
 
 /** Everything that the vault does between commits: reading back after a start, folding, letting go of the journal. */
 export class Maintenance {
@@ -49,6 +53,7 @@ export class Maintenance {
   private writtenAtFold = 0;
   private flushedAt: number;
   private foldedAt: number;
+  private readonly startedAt: number;
   private retryAt = 0;
 
   /** `afterFold`: what waits for a fold to have ended, such as a shred. */
@@ -60,6 +65,7 @@ export class Maintenance {
     this.unfoldedBefore = parts.log.last > parts.folded ? parts.log.bytes.held : 0;
     this.flushedAt = clock.monotonic();
     this.foldedAt = clock.monotonic();
+    this.startedAt = clock.monotonic();
   }
 
   /** A fold that begins after this. */
@@ -128,8 +134,11 @@ export class Maintenance {
 
   private foldDue(): boolean {
     const { readings } = this.parts;
-    if (this.wanted > this.folds || readings.foldDue(this.clock.now()) || this.budget.foldWanted) return true;
-    if (readings.open.bytes >= this.budget.shares.fold) return true;
+    if (this.wanted > this.folds || this.budget.foldWanted) return true;
+    // Who starts has better things to do first than to fold what was read back: doors, flows, the first acknowledgement.
+    const sinceStart = this.clock.monotonic() - this.startedAt;
+    if (sinceStart < SETTLING_MS && this.parts.written.journal < this.unfoldedBefore) return false;
+    if (readings.foldDue(this.clock.now()) || readings.open.bytes >= this.budget.shares.fold) return true;
     const unfolded = this.unfoldedBefore + this.parts.written.journal - this.writtenAtFold;
     return (
       unfolded > this.budget.shares.unfolded || (unfolded > 0 && this.clock.monotonic() - this.foldedAt > QUIET_FOLD_MS)
@@ -165,6 +174,7 @@ export class Maintenance {
     }
     yield* this.fileBlocks();
     this.parts.saveReceipts();
+    catalogue.shrink(SHRINK_PAGES);
     this.parts.flush();
     this.flushedAt = this.clock.monotonic();
     catalogue.checkpoint();
@@ -204,7 +214,9 @@ export class Maintenance {
     let published = false;
     try {
       const tags: Buffer[] = [];
-      for (let after = 0; ;) {
+      // What is sealed meanwhile waits for the next fold: a burst of blocks must not keep this one from ending.
+      const last = outbox.lastRow();
+      for (let after = 0; after < last;) {
         const blocks = outbox.unfiled(after);
         if (blocks.length === 0) break;
         for (const { id, ...block } of blocks) {
