@@ -15,6 +15,26 @@ const QUOTA = 24 * MIB;
 const TOLERANCE = 2 * MIB;
 const BATCH = 500;
 
+const noise = (): string => randomBytes(192).toString('base64');
+
+/** A block of one window, with so many bytes, about, that no codec makes small. */
+function block(windowStart: number, bytes: number): Uint8Array {
+  const parts = Array.from({ length: Math.ceil(bytes / 540) }, (_, i): Part => {
+    const first = { time: windowStart, position: 2 * i + 1, value: noise() };
+    const last = { time: windowStart, position: 2 * i + 2, value: noise() };
+    return { series: i + 1, windowStart, summary: { ...emptySummary(), count: 2, first, last } };
+  });
+  return encodeBlock(parts);
+}
+
+/** Documents are never given up. */
+const document = (i: number, value: unknown): Change => ({
+  kind: 'document',
+  namespace: 'big',
+  key: String(i),
+  value,
+});
+
 describe('a vault with a quota', () => {
   let folder: VaultFolder;
   let vault: Vault;
@@ -44,17 +64,6 @@ describe('a vault with a quota', () => {
     }
   }
 
-  /** A block of one window, with so many bytes, about, that no codec makes small. */
-  function block(windowStart: number, bytes: number): Uint8Array {
-    const value = (): string => randomBytes(192).toString('base64');
-    const parts = Array.from({ length: Math.ceil(bytes / 540) }, (_, i): Part => {
-      const first = { time: windowStart, position: 2 * i + 1, value: value() };
-      const last = { time: windowStart, position: 2 * i + 2, value: value() };
-      return { series: i + 1, windowStart, summary: { ...emptySummary(), count: 2, first, last } };
-    });
-    return encodeBlock(parts);
-  }
-
   it('stays below it under load, keeps the newest readings and names exactly what is missing', async function () {
     this.timeout(120_000);
     await load(0, 150_000);
@@ -77,13 +86,6 @@ describe('a vault with a quota', () => {
 
   it('takes nothing more in when all that is left is still needed, lets everything else go on, and goes on by itself', async function () {
     this.timeout(120_000);
-    // Documents are never given up.
-    const document = (i: number, value: unknown): Change => ({
-      kind: 'document',
-      namespace: 'big',
-      key: String(i),
-      value,
-    });
     let [taken, documents] = [0, 0];
     let refused: unknown;
     for (; refused === undefined && documents < 30; documents++) {

@@ -19,7 +19,7 @@ export interface ShredScope {
 
 /** What the commit of a shred lets go of and declares. Blocks go with their numbers: the cloud does not wait for them. */
 export function shredLosses(scope: ShredScope): { effects: Effect[]; losses: Loss[] } {
-  const { before, now: at, entries, keys, isLost, blocks, alerts } = scope;
+  const { before, now: at, entries, keys, blocks, alerts } = scope;
   const effects: Effect[] = [];
   const losses: Loss[] = [];
   const common = { at, cause: 'shredded' as const };
@@ -36,7 +36,7 @@ export function shredLosses(scope: ShredScope): { effects: Effect[]; losses: Los
       continue;
     }
     const place = `segment/${number}/shredded-${before}`;
-    if (readings === 0 || isLost(place)) continue;
+    if (readings === 0 || scope.isLost(place)) continue;
     effects.push({ kind: 'lost', place, readings });
     losses.push(loss);
   }
