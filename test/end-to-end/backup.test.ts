@@ -138,7 +138,7 @@ describe('backup', function () {
       return at(name);
     };
     const flipped = Buffer.from(whole);
-    flipped[whole.length >> 1]! ^= 1;
+    flipped[whole.length >> 1] ^= 1;
     const stranger = ageKey(home.path, 'stranger');
     execFileSync(age, ['-a', '-r', key.recipient, '-o', at('armoured.age'), at('phrase')]);
     execFileSync(age, ['-r', key.recipient, '-o', at('letter.age'), at('phrase')]);

@@ -177,7 +177,7 @@ function checkJournal(
   let next = 0;
   for (const one of held) {
     const at = one.position! - first;
-    for (; next < at; next++) assert.ok(expected[next]?.maybe === true, `the journal has no reading ${first + next}`);
+    for (; next < at; next++) assert.ok(expected[next]?.maybe, `the journal has no reading ${first + next}`);
     assert.equal(at, next, 'positions of the journal');
     assertSame(one, expected[next++].reading, `position ${one.position} of the journal`);
   }

@@ -33,6 +33,27 @@ const PLACE = 'vault.place';
 
 const plain = ({ position: _position, ...rest }: Reading): Reading => rest;
 
+async function check(other: Vault, readings: readonly Reading[]): Promise<void> {
+  for (const series of ['line0/pump', 'line1/pump', 'line2/pump']) {
+    const expected = readings.filter((one) => one.series === series);
+    assert.deepEqual((await queryAll(other, [series])).map(plain), expected);
+  }
+  assert.equal(other.journal.head, readings.length + 1);
+  assert.deepEqual(await other.documents.get('state', 'set-point'), { bar: 4.5 });
+  const saved = await other.checkpoints.load('detect/a');
+  assert.equal(saved?.replayFrom, 2_501);
+  assert.equal(saved?.series[0].position, 2_600);
+  assert.equal((await other.outbox.alerts(10, new Set())).length, 1);
+  const blocks = await other.outbox.peek('operations/60', 'oldest', [], 1_000_000);
+  assert.deepEqual(
+    blocks.map(({ number, body }) => [number, new TextDecoder().decode(body).slice(0, 8).trim()]),
+    Array.from({ length: 15 }, (_, i) => [i + 6, `block ${i + 6} `.slice(0, 8).trim()]),
+  );
+  assert.equal((await other.journal.receipts()).length, 30);
+  assert.equal((await other.stats()).damaged, 0);
+  for await (const finding of other.verify()) assert.fail(JSON.stringify(finding));
+}
+
 describe('the engine of the vault', () => {
   let folder: VaultFolder;
   let vault: Vault;
@@ -74,27 +95,6 @@ describe('the engine of the vault', () => {
     await vault.commit([{ kind: 'blocks-acknowledged', stream: 'operations/60', ranges: [[1, 5]] }]);
     return readings;
   };
-
-  async function check(other: Vault, readings: readonly Reading[]): Promise<void> {
-    for (const series of ['line0/pump', 'line1/pump', 'line2/pump']) {
-      const expected = readings.filter((one) => one.series === series);
-      assert.deepEqual((await queryAll(other, [series])).map(plain), expected);
-    }
-    assert.equal(other.journal.head, readings.length + 1);
-    assert.deepEqual(await other.documents.get('state', 'set-point'), { bar: 4.5 });
-    const saved = await other.checkpoints.load('detect/a');
-    assert.equal(saved?.replayFrom, 2_501);
-    assert.equal(saved?.series[0].position, 2_600);
-    assert.equal((await other.outbox.alerts(10, new Set())).length, 1);
-    const blocks = await other.outbox.peek('operations/60', 'oldest', [], 1_000_000);
-    assert.deepEqual(
-      blocks.map(({ number, body }) => [number, new TextDecoder().decode(body).slice(0, 8).trim()]),
-      Array.from({ length: 15 }, (_, i) => [i + 6, `block ${i + 6} `.slice(0, 8).trim()]),
-    );
-    assert.equal((await other.journal.receipts()).length, 30);
-    assert.equal((await other.stats()).damaged, 0);
-    for await (const finding of other.verify()) assert.fail(JSON.stringify(finding));
-  }
 
   it('has everything after a crash before the first fold', async () => {
     const readings = await fill();
@@ -148,9 +148,9 @@ describe('the engine of the vault', () => {
   it('makes the catalogue again from a snapshot that was taken while others committed', async () => {
     await vault.close();
     vault = await openVault(folder.options);
-    let folding = true;
-    const folded = vault.fold().then(() => (folding = false));
-    for (let i = 0; folding; i++)
+    const fold = { ended: false };
+    const folded = vault.fold().then(() => (fold.ended = true));
+    for (let i = 0; !fold.ended; i++)
       await vault.commit([{ kind: 'document', namespace: 'many', key: String(i), value: i }]);
     await folded;
     const before = await vault.documents.list('many');

@@ -10,10 +10,10 @@ describe('readings that are being folded', () => {
     try {
       const readings = Array.from({ length: 20_000 }, (_, i) => reading(`s${i % 40}`, Math.sin(i), { time: i }));
       await vault.journal.append({ source: 'd', readings });
-      let folded = false;
-      const folding = vault.fold().then(() => (folded = true));
+      const fold = { ended: false };
+      const folding = vault.fold().then(() => (fold.ended = true));
       const counts = new Set<number>();
-      while (!folded) {
+      while (!fold.ended) {
         counts.add((await vault.stats()).readings);
         // The engine is on this very thread, and folds in its timers.
         await turn();

@@ -118,7 +118,7 @@ export class SqliteInventory {
         return this.open('rejection', [row.at], row.body);
       case 'checkpoints':
         return this.checkpoint(row);
-      case 'blocks': {
+      default: {
         const stream = this.streamName(row.stream);
         if (stream === undefined) return undefined;
         // As in the outbox: a damaged block is an empty one under its number.

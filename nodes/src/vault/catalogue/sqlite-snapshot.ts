@@ -1,4 +1,5 @@
 import Database from 'better-sqlite3';
+import { z } from 'zod';
 import { decodeCbor, encodeCbor } from '../cbor.ts';
 import type { Disk, DiskFile } from '../disk.ts';
 import type { Sealer } from '../keys/sealed.ts';
@@ -104,6 +105,9 @@ export class SnapshotWriter {
 
 type Row = [table: number, ...columns: unknown[]];
 
+const headSchema = z.object({ record: z.number() }) satisfies z.ZodType<SnapshotHead>;
+const rowsSchema = z.array(z.tuple([z.number()], z.unknown()));
+
 function* rowsOf(db: Sqlite): Generator<Row> {
   for (const [table, name] of SNAPSHOT_TABLES.entries())
     // The header's copy stays out: a shred could not reach it there.
@@ -129,7 +133,7 @@ export function snapshots(disk: Disk): number[] {
 export function snapshotRecord(disk: Disk, sealer: Sealer): number {
   for (const number of snapshots(disk)) {
     const head = boxesOf(disk, sealer, number).next().value;
-    if (head instanceof Uint8Array) return (decodeCbor(head) as SnapshotHead).record;
+    if (head instanceof Uint8Array) return headSchema.parse(decodeCbor(head)).record;
   }
   return 0;
 }
@@ -148,10 +152,10 @@ export function restoreSnapshot(disk: Disk, sealer: Sealer, number: number, db: 
   const boxes = boxesOf(disk, sealer, number);
   const first = boxes.next();
   if (first.done === true || first.value === undefined) return undefined;
-  const { record } = decodeCbor(first.value) as SnapshotHead;
+  const { record } = headSchema.parse(decodeCbor(first.value));
   const restored: Restored = { record, rows: 0, damaged: 0, whole: false };
   const inserts = SNAPSHOT_TABLES.map((name) => {
-    const columns = db.pragma(`table_info(${name})`) as unknown[];
+    const columns = z.array(z.unknown()).parse(db.pragma(`table_info(${name})`));
     return db.prepare(`INSERT OR REPLACE INTO ${name} VALUES (${columns.map(() => '?').join(', ')})`);
   });
   db.transaction(() => {
@@ -159,7 +163,7 @@ export function restoreSnapshot(disk: Disk, sealer: Sealer, number: number, db: 
       if (box === undefined) restored.damaged++;
       else if (box.length === 0) restored.whole = true;
       else
-        for (const [table, ...columns] of decodeCbor(box) as Row[]) {
+        for (const [table, ...columns] of rowsSchema.parse(decodeCbor(box))) {
           inserts[table].run(...columns.map((one) => (one instanceof Uint8Array ? Buffer.from(one) : one)));
           restored.rows++;
         }

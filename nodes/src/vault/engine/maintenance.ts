@@ -1,5 +1,5 @@
 import type { Clock } from '../../node/clock.ts';
-import { reasonOf } from '../../node/errors.ts';
+import { reasonOf, toError } from '../../node/errors.ts';
 import { engineError } from '../catalogue/sqlite-schema.ts';
 import { SnapshotWriter, snapshots } from '../catalogue/sqlite-snapshot.ts';
 import type { SegmentEntry } from '../readings/reading-store.ts';
@@ -276,13 +276,14 @@ export class Maintenance {
   }
 
   private *synced(writer: BlockFileWriter | SnapshotWriter): Generator<number, void> {
-    let state: 'waiting' | 'done' | Error = 'waiting';
+    const sync: { ended: boolean; failure?: Error } = { ended: false };
+    const ended = (failure?: Error): void => void Object.assign(sync, { ended: true, failure });
     writer.finish().then(
-      () => (state = 'done'),
-      (error: unknown) => (state = error instanceof Error ? error : new Error(String(error))),
+      () => ended(),
+      (error: unknown) => ended(toError(error)),
     );
-    while (state === 'waiting') yield SYNC_POLL_MS;
-    if (state !== 'done') throw state;
+    while (!sync.ended) yield SYNC_POLL_MS;
+    if (sync.failure !== undefined) throw sync.failure;
   }
 
   /** Files in which no block waits. */

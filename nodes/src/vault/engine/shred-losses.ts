@@ -10,9 +10,9 @@ export interface ShredScope {
   /** Data keys that go. */
   keys: ReadonlySet<number>;
   entries: readonly SegmentEntry[];
-  under(entry: SegmentEntry): { readings: number; times: [from: number, to: number] };
-  lostOf(number: number): number;
-  isLost(place: string): boolean;
+  under: (entry: SegmentEntry) => { readings: number; times: [from: number, to: number] };
+  lostOf: (number: number) => number;
+  isLost: (place: string) => boolean;
   blocks: ReadonlyMap<string, readonly number[]>;
   alerts: number;
 }

@@ -237,7 +237,12 @@ export class SqliteEngine implements EngineCalls {
     parts.readings.freeze();
     catalogue.flush(log.last);
     const file = path.join(directory, DATABASE_FILE);
-    this.inventoryHeld = new SqliteInventory({ ...store, ...catalogue }, blockFiles, receipts.digests(), file);
+    this.inventoryHeld = new SqliteInventory(
+      { ...store, db: catalogue.db, damage: catalogue.damage },
+      blockFiles,
+      receipts.digests(),
+      file,
+    );
     const replayFrom = this.replayFrom();
     parts.pinned = log.find(replayFrom) ?? log.last + 1;
     return { head: catalogue.head, replayFrom };

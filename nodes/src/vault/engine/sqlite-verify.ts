@@ -62,7 +62,12 @@ function* verifyCatalogue(parts: Parts): Generator<Finding | undefined> {
   for (const { integrity_check: text } of checkSchema.parse(catalogue.db.pragma('integrity_check(100)')))
     if (text !== 'ok') yield { place: 'catalogue', kind: 'altered', text };
   parts.flush();
-  const rows = new SqliteInventory({ ...store, ...catalogue }, blockFiles, receipts.digests(), databaseFile);
+  const rows = new SqliteInventory(
+    { ...store, db: catalogue.db, damage: catalogue.damage },
+    blockFiles,
+    receipts.digests(),
+    databaseFile,
+  );
   try {
     for (const kind of KINDS) {
       for (let at: number | undefined = 0; at !== undefined;) {

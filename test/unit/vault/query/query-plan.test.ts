@@ -31,7 +31,7 @@ describe('what a tide-query node reads', () => {
     );
     assert.deepEqual(request, { series: ['c'], from: 5, to: Infinity, order: 'series', limit: 7 });
     for (const payload of [NOW, 'text', [1, 2], Buffer.from('x'), null, new Date(), {}])
-      assert.equal(planOf(set, { payload }, NOW).request.from, NOW - DAY / 24, String(payload));
+      assert.equal(planOf(set, { payload }, NOW).request.from, NOW - DAY / 24, typeof payload);
   });
 
   it('is refused where one message cannot hold it', () => {
