@@ -28,7 +28,7 @@ export const fsync: Kind = {
         await site.with((vault) => check(vault, site.ledger));
         const recording = await record(site, random, site.ledger.seed, {
           meanwhile: async (workload) => {
-            await sleep(random.below(150));
+            await site.acknowledges(workload, random.below(60), random.below(3));
             const what = random.chance(0.7) ? OPERATION.sync : OPERATION.write;
             workload.shim!.fail(what, ERRNO.EIO, random.between(1, 6), random.chance(0.6) ? 1 : undefined);
             await sleep(150);

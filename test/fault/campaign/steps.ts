@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { TideError } from '@tidegate/nodes/node';
 import { check } from './check.ts';
+import { judgeImport, prepareImport, runImport } from './import-steps.ts';
 import type { Group, Kind } from './kind.ts';
 import { filesBelow, type StoredFile } from './layout.ts';
 import type { Ledger } from './ledger.ts';
@@ -13,13 +14,16 @@ import { Site } from './site.ts';
 import type { Act } from './task.ts';
 import type { Workload } from './workload.ts';
 
+/** A process under the shim. */
+type Victim = Pick<Workload, 'shim' | 'running' | 'end'>;
+
 /** Something that a vault does in several operations on the disk; it is killed in place of each of them. */
 interface Scenario {
   name: string;
   /** What lies there before. */
   prepare(site: Site): Promise<void>;
   /** What is killed; ends when the process has ended. */
-  act(site: Site, killAt: number): Promise<Workload>;
+  act(site: Site, killAt: number): Promise<Victim>;
   /** Holds what is left against the ledger, instead of a mere look into the vault. */
   judge?(site: Site, ledger: Ledger): Promise<void>;
 }
@@ -112,6 +116,7 @@ const SCENARIOS: readonly Scenario[] = [
     prepare: settled,
     act: (site: Site, killAt: number) => act(site, 0, killAt, [{ act: 'shred', before }]),
   })),
+  { name: 'import', prepare: prepareImport, act: runImport, judge: judgeImport },
 ];
 
 export const steps: Kind = {
@@ -119,10 +124,21 @@ export const steps: Kind = {
   group: 800,
   async run(group) {
     const random = new Random(group.seed);
-    const each = Math.ceil(group.rounds / SCENARIOS.length);
-    for (const scenario of SCENARIOS) await runScenario(scenario, group, random, each);
+    const chosen = group.rounds >= SCENARIOS.length ? SCENARIOS : fewScenarios(random, group.rounds);
+    const each = Math.ceil(group.rounds / chosen.length);
+    for (const scenario of chosen) await runScenario(scenario, group, random, each);
   },
 };
+
+const SAMPLED: ReadonlySet<string> = new Set(['fold', 'shred before 2025-12']);
+
+/** For a sample: what rewrites most first, and others of those that need nothing but the vault. */
+function fewScenarios(random: Random, count: number): Scenario[] {
+  const first = SCENARIOS.filter(({ name }) => SAMPLED.has(name));
+  const others = SCENARIOS.filter(({ name }) => !SAMPLED.has(name) && name !== 'import');
+  while (first.length < count) first.push(...others.splice(random.below(others.length), 1));
+  return first.slice(0, count);
+}
 
 /** At every operation while there are rounds enough, else at an even choice of them. */
 async function runScenario(scenario: Scenario, group: Group, random: Random, rounds: number): Promise<void> {
@@ -130,6 +146,7 @@ async function runScenario(scenario: Scenario, group: Group, random: Random, rou
   let kept = false;
   try {
     await scenario.prepare(site);
+    mkdirSync(site.directory, { recursive: true, mode: 0o700 });
     site.layout.keep();
     const before = filesBelow(site.directory);
     const last = await operationsOf(await scenario.act(site, 0));
@@ -151,7 +168,7 @@ async function runScenario(scenario: Scenario, group: Group, random: Random, rou
   }
 }
 
-async function operationsOf(workload: Workload): Promise<number> {
+async function operationsOf(workload: Victim): Promise<number> {
   const { shim } = workload;
   let operations = 0;
   while (workload.running) {

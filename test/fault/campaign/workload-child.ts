@@ -75,14 +75,12 @@ async function shred(before: string): Promise<void> {
 
 /** Folds, and shreds, at random. What fails is tried again by the vault itself; the next round finds out. */
 async function keepUp(): Promise<void> {
-  const { folds, shreds } = task.upkeep;
+  const { shreds } = task.upkeep;
   const random = new Random(`${task.seed}/upkeep/${task.writers.map(({ next }) => next).join('/')}`);
-  while (folds && !ending.signal.aborted) {
+  while (!ending.signal.aborted) {
     await sleep(random.between(5, 120));
     if (ending.signal.aborted) return;
-    await perform(
-      shreds && random.chance(0.12) ? { act: 'shred', before: random.pick(SHRED_BEFORE) } : { act: 'fold' },
-    );
+    await perform(shreds && random.chance(0.5) ? { act: 'shred', before: random.pick(SHRED_BEFORE) } : { act: 'fold' });
   }
 }
 
@@ -139,17 +137,16 @@ async function read(): Promise<void> {
 
 const writing = Promise.all(task.writers.map((state, writer) => write(writer, state)));
 const reading = read();
-const keeping = keepUp().catch((error: unknown) => mark('not-kept', codeOf(error)));
-const acting = writing.then(async () => {
-  for (const act of task.acts) await perform(act);
-});
-void acting.then(
-  () => stop.resolve(),
-  (error: unknown) => {
-    mark('not-acted', codeOf(error));
-    stop.resolve();
-  },
+const keeping = (task.upkeep.folds ? keepUp() : Promise.resolve()).catch((error: unknown) =>
+  mark('not-kept', codeOf(error)),
 );
+async function act(): Promise<void> {
+  await writing;
+  for (const one of task.acts) await perform(one);
+}
+void act()
+  .catch((error: unknown) => mark('not-acted', codeOf(error)))
+  .finally(() => stop.resolve());
 await stop.promise;
 ending.abort();
 await Promise.all([writing, reading]);
