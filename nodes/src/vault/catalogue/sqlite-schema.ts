@@ -121,6 +121,8 @@ export function metaOf(db: Sqlite, name: string): Buffer | undefined {
 const CODES: readonly [prefix: string, code: string, words: string][] = [
   ['SQLITE_BUSY', 'busy', 'another process holds the database'],
   ['SQLITE_FULL', 'disk-full', 'the disk is full'],
+  // The index of the write-ahead log could not grow: on a full disk SQLite says no more than that.
+  ['SQLITE_IOERR_SHMSIZE', 'disk-full', 'the disk is full'],
   ['SQLITE_CORRUPT', 'damaged', 'the database is damaged'],
   ['SQLITE_NOTADB', 'damaged', 'the database is damaged'],
   ['SQLITE_READONLY', 'io', 'the database cannot be written'],

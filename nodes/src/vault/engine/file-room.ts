@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto';
-import { readdirSync, statSync, statfsSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync, statfsSync } from 'node:fs';
 import path from 'node:path';
 import { bootClock, bootId } from '../../node/file-clock.ts';
 import { defaultBallast, defaultQuota, QUOTA_FOUND, type BudgetOptions } from '../budget/budget-options.ts';
@@ -87,6 +87,14 @@ function timeKnownBy(boots: readonly Boot[]): number | undefined {
   const newest = boots.toSorted((a, b) => b.order - a.order).at(0);
   if (newest?.id !== bootId() || newest.offset === undefined || newest.doubtFrom !== undefined) return undefined;
   return bootClock.monotonic() + newest.offset;
+}
+
+/** Lets go of the ballast of a vault that is not open. False when there is none. */
+export function releaseBallast(directory: string): boolean {
+  const file = path.join(directory, BALLAST_FILE);
+  if (!existsSync(file)) return false;
+  rmSync(file);
+  return true;
 }
 
 /** The ballast's file. It is filled with random bytes: a file system that compresses would keep nothing back for zeros. */

@@ -33,7 +33,7 @@ import { effectBoxes, readingBoxes, receiptBox } from './boxes.ts';
 import type { Effect } from './effects.ts';
 import { JournalReader } from './journal-reader.ts';
 import { BudgetKeeper } from './budget-keeper.ts';
-import { Ballast, freeOn, rightTime, sizesOf } from './file-room.ts';
+import { Ballast, freeOn, releaseBallast, rightTime, sizesOf } from './file-room.ts';
 import { Maintenance } from './maintenance.ts';
 import { openParts, type Parts } from './sqlite-open.ts';
 import { redoInto } from './redo.ts';
@@ -467,6 +467,8 @@ function openAgain(directory: string, open: () => Parts): Parts {
     return open();
   } catch (error) {
     const found = engineError(error, directory);
+    // With the ballast gone there is room to open, and for what then gives way.
+    if (found.code === 'disk-full' && releaseBallast(directory)) return open();
     if (found.code !== 'damaged') throw found;
     markDamaged(directory, found.message);
     return open();
