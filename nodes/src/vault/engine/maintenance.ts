@@ -45,7 +45,7 @@ export class Maintenance {
   private readonly budget: BudgetKeeper;
   /** Every other slice of a fold makes room for a step of the budget. */
   private budgetTurn = false;
-  private readonly afterFold: () => void;
+  private readonly afterFold: (number: number) => void;
   private running: Generator<number, void> | undefined;
   private wanted = 0;
   /** Bytes that lay in the journal at the start, and were written to it up to the last fold. */
@@ -56,8 +56,8 @@ export class Maintenance {
   private readonly startedAt: number;
   private retryAt = 0;
 
-  /** `afterFold`: what waits for a fold to have ended, such as a shred. */
-  constructor(parts: Parts, clock: Clock, budget: BudgetKeeper, afterFold: () => void) {
+  /** `afterFold`: what waits for a fold to have ended, such as a shred; told its number, as `requestFold` gives it. */
+  constructor(parts: Parts, clock: Clock, budget: BudgetKeeper, afterFold: (number: number) => void) {
     this.afterFold = afterFold;
     this.budget = budget;
     this.parts = parts;
@@ -184,7 +184,7 @@ export class Maintenance {
     this.writtenAtFold = written;
     this.dropBlockFiles();
     this.release();
-    this.afterFold();
+    this.afterFold(this.folds + 1);
     if (this.budget.rewriteWanted) {
       this.parts.flush();
       catalogue.rewrite();

@@ -61,6 +61,8 @@ export class SqliteEngine implements EngineCalls {
   private damage: TideError | undefined;
   private lastStats: EngineStats | undefined;
   private shredded: ShredReport | undefined;
+  /** Number of the fold that completes a shred. */
+  private shredAfter = 0;
   private inventoryHeld: SqliteInventory | undefined;
   private verification: Iterator<Finding | undefined, void> | undefined;
 
@@ -88,12 +90,14 @@ export class SqliteEngine implements EngineCalls {
       keepCopy: () => parts.keepKeys(),
       shredData: ({ before }) => parts.shredBefore(monthFrom(before)!),
     });
-    const completeShred = (): void => {
+    const completeShred = (fold: number): void => {
+      // A fold that was under way when the shred began did not take what came since it began itself.
+      if (fold < this.shredAfter) return;
       this.shredded = keys.completeShred() ?? this.shredded;
     };
     const keeper = keeperOf(parts, clock);
     const maintenance = new Maintenance(parts, clock, keeper, completeShred);
-    if (keys.shredding) maintenance.requestFold();
+    this.shredAfter = keys.shredding ? maintenance.requestFold() : 0;
     this.state = {
       parts,
       owner,
@@ -315,7 +319,7 @@ export class SqliteEngine implements EngineCalls {
   beginShred(before: string): number {
     const { keys, maintenance } = this.require();
     keys.beginShred(before);
-    return maintenance.requestFold();
+    return (this.shredAfter = maintenance.requestFold());
   }
 
   shredReport(): ShredReport | undefined {
