@@ -141,9 +141,10 @@ describe('the packed nodes in a stock Node-RED', function () {
     await red.line(/alert \{.*120/);
 
     const vault = path.join(red.userDir, 'tidegate');
-    const files = readdirSync(vault);
-    assert.ok(files.length > 0);
-    for (const file of files) assert.ok(!readFileSync(path.join(vault, file)).includes('pump3'), `${file} is sealed`);
+    const files = readdirSync(vault, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    assert.ok(files.length > 3);
+    for (const { parentPath, name } of files)
+      assert.ok(!readFileSync(path.join(parentPath, name)).includes('pump3'), `${name} is sealed`);
   });
 
   it('go on where they stopped when Node-RED is started again', async () => {
