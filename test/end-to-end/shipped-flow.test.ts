@@ -87,7 +87,7 @@ describe('the shipped flow', function () {
         const files = readdirSync(gateway.directory, { recursive: true, encoding: 'utf8' }).filter(
           (file) => file !== 'keys/vault.key' && statSync(path.join(gateway.directory, file)).isFile(),
         );
-        assert.ok(files.includes('vault/vault.db') && files.includes('node-red/flows.json'), files.join(', '));
+        assert.ok(files.includes('vault/catalogue.db') && files.includes('node-red/flows.json'), files.join(', '));
         for (const file of files) {
           const bytes = readFileSync(path.join(gateway.directory, file));
           for (const secret of secrets)
