@@ -46,6 +46,29 @@ describe('the store of the keys', () => {
     assert.deepEqual(reopened(left).ring.recordKey(id), store.ring.recordKey(id));
   });
 
+  it('takes a key whose wrapping is broken from an older copy, and none that was destroyed', () => {
+    const id = store.monthKey(march);
+    const gone = store.monthKey(Date.UTC(2025, 4, 1));
+    const copy = store.text;
+    const plan = store.beginShred('2025-06', secret);
+    store.finishShred(plan, secret);
+    const [key, april] = [store.ring.recordKey(id), store.monthKey(Date.UTC(2026, 3, 1))];
+    const header = JSON.parse(store.text) as { keys: { id: number; wrapped: string }[] };
+    const broken = header.keys.find((one) => one.id === id)!;
+    broken.wrapped = `${broken.wrapped.slice(0, 60)}${broken.wrapped[60] === 'A' ? 'B' : 'A'}${broken.wrapped.slice(61)}`;
+    const left = new SimulatedDisk();
+    const file = left.create(HEADER_FILE);
+    file.write(0, Buffer.from(JSON.stringify(header)));
+    file.close();
+    const again = reopened(left, secret, copy);
+    assert.deepEqual(again.ring.recordKey(id), key);
+    assert.equal(again.ring.recordKey(gone), undefined);
+    again.settle(secret);
+    const settled = reopened(left);
+    assert.deepEqual(settled.findings, []);
+    assert.deepEqual([settled.ring.recordKey(id), settled.ring.recordKey(april)], [key, store.ring.recordKey(april)]);
+  });
+
   it('puts impossible times into the month of the writing clock', () => {
     const present = idOf('2026-11');
     for (const time of [-1, Date.UTC(2200, 0, 1), Number.NaN, Infinity, -Infinity])

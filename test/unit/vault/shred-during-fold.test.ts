@@ -5,14 +5,13 @@ import type { Reading } from '@tidegate/nodes/reading';
 import { openLocalVault } from '@tidegate/nodes/vault';
 import { VaultFolder, reading } from '../../support/vault.ts';
 
+const of = (month: number, count: number): Reading[] =>
+  Array.from({ length: count }, (_, i) => reading(`s${i % 20}`, Math.sin(i), { time: Date.UTC(2025, month, 1) + i }));
+
 describe('a shred that begins while a fold is under way', () => {
   it('takes what came since that fold began as well', async () => {
     const folder = new VaultFolder();
     const vault = await openLocalVault(folder.options);
-    const of = (month: number, count: number): Reading[] =>
-      Array.from({ length: count }, (_, i) =>
-        reading(`s${i % 20}`, Math.sin(i), { time: Date.UTC(2025, month, 1) + i }),
-      );
     const left = async (): Promise<number> => {
       let count = 0;
       const series = [...vault.series.entries()].map(({ name }) => name);

@@ -320,6 +320,8 @@ export class Parts {
     const all = { readings, positions: [positionFrom, positionTo], times: [timeFrom, timeTo] } as const;
     const found = chunk < 0 ? all : this.readings.chunkOf(entry, chunk);
     this.lost.push({ place: `segment/${number}/${chunk < 0 ? 'all' : chunk}`, ...found });
+    const place = `segment ${number}${chunk < 0 ? '' : `, chunk ${chunk}`}`;
+    this.note({ place, kind: 'altered', text: `${found.readings} readings cannot be read` });
   }
 
   /** What was given up just before a crash: its removal is in the journal, its file is still there. */

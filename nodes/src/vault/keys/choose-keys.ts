@@ -34,12 +34,28 @@ export function chooseKeys(
     return chosen(second.keys, findings, first?.keys);
   }
   if (first?.keys !== undefined)
-    return chosen(first.keys, [foundOf(first, 'keys that still open are used')], second?.keys);
+    return chosen(completed(first.keys, second?.keys), [foundOf(first, 'keys that still open are used')], second?.keys);
   // Of two that do not open, the one that is sound knows best: a wrong secret must not pass for damage.
   if (second?.failure?.code === 'wrong-key' && first?.failure?.code === 'damaged') throw second.failure;
   if (first?.failure !== undefined) throw first.failure;
   if (second?.failure !== undefined) throw second.failure;
   return second?.keys && chosen(second.keys, [foundOf(first, 'what opens of its copy is used')], undefined);
+}
+
+/**
+ * A damaged header with those of its keys that do not open taken from an older copy. What the header does not list was
+ * destroyed, and stays so. Of what did not open the wrapping is left out, so that the next writing wraps it anew.
+ */
+function completed(keys: OpenKeys, copy: OpenKeys | undefined): OpenKeys {
+  const { header } = keys;
+  const whole = header.keys.filter(({ id }) => keys.dataKeys.has(id));
+  if (copy?.header.store !== header.store || whole.length === header.keys.length) return keys;
+  const dataKeys = new Map(keys.dataKeys);
+  for (const { id } of header.keys) {
+    const saved = copy.dataKeys.get(id);
+    if (saved !== undefined && !dataKeys.has(id)) dataKeys.set(id, saved);
+  }
+  return { ...keys, header: { ...header, keys: whole }, dataKeys };
 }
 
 /** Throws what is no damage: a failing disk, a header of another version. */
