@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { Reading } from '@tidegate/nodes/reading';
-import type { Vault } from '@tidegate/nodes/vault';
+import { GAPS, type Gap, type Range, type Vault } from '@tidegate/nodes/vault';
 import { journalOf } from '../../support/vault.ts';
-import { sameReading, type KnownBatch, type Ledger, type WriterBook } from './ledger.ts';
+import { isHeld, isThere, sameReading, type KnownBatch, type Ledger, type WriterBook } from './ledger.ts';
 
 /** Readings by series, in order. */
 export type BySeries = Map<string, Reading[]>;
@@ -31,8 +31,9 @@ function put(to: BySeries, reading: Reading): void {
 /** What a query has to give of some batches, when those before a time are gone as well. */
 export function expectedOf(batches: readonly KnownBatch[], alsoBefore = -Infinity): BySeries {
   const expected: BySeries = new Map();
-  for (const { readings, goneBefore } of batches)
-    for (const reading of readings) if (reading.time >= Math.max(goneBefore, alsoBefore)) put(expected, reading);
+  for (const batch of batches)
+    for (const [i, reading] of batch.readings.entries())
+      if (isThere(batch, i) && reading.time >= alsoBefore) put(expected, reading);
   return expected;
 }
 
@@ -83,16 +84,24 @@ function settleShred(ledger: Ledger, found: BySeries): void {
 /** Every known reading once and in order; whether the batch of which nobody knew is there, whole, after them. */
 function isUnknownThere(writer: number, { batches, unknown }: WriterBook, found: BySeries): boolean {
   const expected = expectedOf(batches);
+  const maybe = new Set(batches.flatMap((batch) => batch.readings.filter((_, i) => !isHeld(batch, i))));
   const tail: BySeries = new Map();
   for (const [series, readings] of found) {
     if (!series.startsWith(`w${writer}/`)) continue;
     const known = expected.get(series) ?? [];
-    for (const [i, one] of known.entries())
-      assertSame(readings.at(i), one, `${series}, reading ${i} of ${known.length}`);
-    if (readings.length > known.length) tail.set(series, readings.slice(known.length));
+    let at = 0;
+    for (const [i, one] of known.entries()) {
+      // What consumers were left behind for is there until its file goes; that is not declared again.
+      if (maybe.has(one) && (readings.at(at) === undefined || !sameReading(readings[at], one))) continue;
+      assertSame(readings.at(at++), one, `${series}, reading ${i} of ${known.length}`);
+    }
+    if (readings.length > at) tail.set(series, readings.slice(at));
   }
-  for (const [series, { length }] of expected)
-    assert.ok(found.has(series), `all ${length} readings of ${series} are gone`);
+  for (const [series, all] of expected)
+    assert.ok(
+      found.has(series) || all.every((one) => maybe.has(one)),
+      `all ${all.length} readings of ${series} are gone`,
+    );
   if (tail.size === 0) return false;
   assert.ok(unknown?.kind === 'append', `there is more of ${[...tail.keys()].join(', ')} than writer ${writer} wrote`);
   const whole: BySeries = new Map();
@@ -165,14 +174,14 @@ function checkJournal(
 ): void {
   const first = held[0]?.position ?? head;
   const expected: { reading: Reading; maybe: boolean }[] = Array.from({ length: head - first });
-  const expect = (position: number, readings: readonly Reading[], goneBefore: number): void => {
+  const expect = (position: number, readings: readonly Reading[], maybe: (i: number) => boolean): void => {
     for (const [i, reading] of readings.entries())
-      if (position + i >= first) expected[position + i - first] = { reading, maybe: reading.time < goneBefore };
+      if (position + i >= first) expected[position + i - first] = { reading, maybe: maybe(i) };
   };
   for (const [writer, { batches, unknown }] of writers.entries()) {
-    for (const { position, readings, goneBefore } of batches) expect(position, readings, goneBefore);
+    for (const batch of batches) expect(batch.position, batch.readings, (i) => !isThere(batch, i));
     const at = positions[writer];
-    if (at !== undefined && unknown?.kind === 'append') expect(at, unknown.batch.readings, -Infinity);
+    if (at !== undefined && unknown?.kind === 'append') expect(at, unknown.batch.readings, () => false);
   }
   let next = 0;
   for (const one of held) {
@@ -202,8 +211,30 @@ async function checkSpan(vault: Vault, found: BySeries): Promise<void> {
 export async function notReplayed(vault: Vault, { batches }: WriterBook, own: string, from: number): Promise<number> {
   const read = new Set((await journalFrom(vault, from, own)).map(({ position }) => position!));
   return batches
-    .flatMap(({ position, readings, goneBefore }) =>
-      readings.flatMap(({ time }, i) => (position + i >= from && time >= goneBefore ? [position + i] : [])),
-    )
+    .flatMap((batch) => batch.readings.map((_, i) => (isHeld(batch, i) ? batch.position + i : 0)))
+    .filter((position) => position >= Math.max(1, from))
     .filter((position) => !read.has(position)).length;
+}
+
+/** Takes over into the ledger what the vault says that it gave up for want of room; for how many readings. */
+export async function takeGaps(vault: Vault, { writers }: Ledger): Promise<number> {
+  const given: Range[] = [];
+  const overrun: Range[] = [];
+  let count = 0;
+  for (const { value } of await vault.documents.list(GAPS)) {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the vault writes nothing else there
+    const gap = value as Gap;
+    if (gap.what !== 'readings') continue;
+    assert.ok(gap.cause === 'quota' || gap.cause === 'overrun', `a gap of cause ${gap.cause}`);
+    assert.ok(gap.positions !== undefined, 'a gap without positions');
+    (gap.cause === 'quota' ? given : overrun).push(gap.positions);
+    count += gap.count;
+    assert.equal(gap.count, gap.positions[1] - gap.positions[0] + 1, 'readings of a gap against its positions');
+  }
+  if (count > 0)
+    for (const batch of writers.flatMap(({ batches }) => batches)) {
+      batch.given = given;
+      batch.overrun = overrun;
+    }
+  return count;
 }

@@ -1,16 +1,18 @@
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
 import type { Vault } from '@tidegate/nodes/vault';
-import { checkReadings, notReplayed } from './check-readings.ts';
+import { checkReadings, notReplayed, takeGaps } from './check-readings.ts';
 import { rejectionKey, stateAfter, type Ledger, type WriterBook } from './ledger.ts';
 import { contentOf, hex, type WriterContent } from './writer-state.ts';
 
 /**
  * Holds a vault against the ledger: every acknowledged reading exactly once, in order, at the position that was given
  * for it; every acknowledged commit whole; a step of which nobody knew is there whole or not at all, and the ledger
- * learns which; nothing else is there; nothing is reported damaged. Throws an AssertionError.
+ * learns which; nothing else is there; nothing is reported damaged. `gaps`: on a full disk readings may have been given
+ * up, those that are declared and no other. Returns how many. Throws an AssertionError.
  */
-export async function check(vault: Vault, ledger: Ledger): Promise<void> {
+export async function check(vault: Vault, ledger: Ledger, { gaps = false } = {}): Promise<number> {
+  const given = gaps ? await takeGaps(vault, ledger) : 0;
   const stats = await vault.stats();
   // A vault that was cut off while it was made has promised nothing to anybody, and may say so.
   const problems = ledger.count('opened') === 0 ? [] : stats.problems;
@@ -34,6 +36,7 @@ export async function check(vault: Vault, ledger: Ledger): Promise<void> {
       );
   }
   await checkCounts(vault, ledger);
+  return given;
 }
 
 /** What the vault holds of a writer, in the ledger's words. */
@@ -125,7 +128,7 @@ async function checkCounts(vault: Vault, { writers }: Ledger): Promise<void> {
   const blocks = writers.flatMap(({ state }) => state.blocks);
   const batches = writers.flatMap((writer) => writer.batches);
   // What is left of a segment after a shred is not counted one by one.
-  const shredded = batches.some(({ goneBefore }) => goneBefore > -Infinity);
+  const shredded = batches.some(({ goneBefore, given }) => goneBefore > -Infinity || given !== undefined);
   const readings = shredded ? counted : batches.reduce((sum, batch) => sum + batch.readings.length, 0);
   assert.deepEqual(
     { readings: counted, blocksWaiting, blockBytesWaiting, alertsWaiting, quarantined },

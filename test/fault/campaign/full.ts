@@ -2,9 +2,11 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { GAPS, type Vault } from '@tidegate/nodes/vault';
 import { ERRNO, OPERATION } from '../../support/shim.ts';
 import { check } from './check.ts';
 import type { Group, Kind } from './kind.ts';
+import type { Ledger } from './ledger.ts';
 import { Random } from './random.ts';
 import { Site } from './site.ts';
 import type { Workload } from './workload.ts';
@@ -57,7 +59,7 @@ async function shimRound(site: Site, group: Group, random: Random, budget: boole
   if (shim.get('failed') === 0) group.count('never ran full: it writes into room that it took before');
   shim.succeed();
   shim.set('budget', 0);
-  await recover(site, workload, early);
+  await recover(site, group, workload, early);
   if (site.ledger.count('not-opened') > 0) group.count('did not open without room');
 }
 
@@ -77,12 +79,32 @@ async function tmpfsRound(site: Site, group: Group, random: Random): Promise<voi
     await opened(site, workload);
     const { bavail, bsize } = statfsSync(disk);
     // Not all of what is free: it is eaten up by the vault itself.
-    writeFileSync(ballast, Buffer.alloc(Math.max(0, bavail * bsize - random.below(600_000))));
+    fill(ballast, Math.max(0, bavail * bsize - random.below(600_000)));
     await starve(site, workload, () => false, 12_000);
     rmSync(ballast);
-    await recover(site, workload, false);
+    await recover(site, group, workload, false);
   } finally {
     execFileSync('umount', ['-l', disk]);
+  }
+}
+
+/** A disk that is gone with its mount keeps nothing that shows what was declared: the error tells it. */
+async function checkDeclared(vault: Vault, ledger: Ledger): Promise<number> {
+  try {
+    return await check(vault, ledger, { gaps: true });
+  } catch (error) {
+    const gaps = (await vault.documents.list(GAPS)).map(({ value }) => JSON.stringify(value));
+    const { head } = vault.journal;
+    throw new Error(`${String(error)}\nbelow ${head} is declared:\n${gaps.join('\n')}`, { cause: error });
+  }
+}
+
+/** Takes so many bytes, or all that there are: the vault takes some meanwhile. */
+function fill(file: string, bytes: number): void {
+  try {
+    writeFileSync(file, Buffer.alloc(bytes));
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOSPC')) throw error;
   }
 }
 
@@ -128,8 +150,10 @@ async function starve(site: Site, workload: Workload, refused: () => boolean, ti
 }
 
 /** There is room again: it goes on by itself, unless the vault could not be opened at all. */
-async function recover(site: Site, workload: Workload, mayNotHaveOpened: boolean): Promise<void> {
+async function recover(site: Site, group: Group, workload: Workload, mayNotHaveOpened: boolean): Promise<void> {
   const { ledger } = site;
+  // One that looks for room while it opens takes its time to say that there is none.
+  if (mayNotHaveOpened) await workload.opened();
   site.takeMarks();
   if (mayNotHaveOpened && ledger.count('not-opened') > 0) {
     await workload.end();
@@ -147,7 +171,8 @@ async function recover(site: Site, workload: Workload, mayNotHaveOpened: boolean
   if (ledger.count('unknown') > 0) throw new Error(`a full disk was answered with another code than disk-full`);
   if (ledger.count('not-read') > 0) throw new Error('a read was refused on a full disk');
   ledger.cut();
-  await site.with((vault) => check(vault, ledger));
+  const lost = await site.with((vault) => checkDeclared(vault, ledger));
+  if (lost > 0) group.count('rounds with readings that were given up, and declared');
 }
 
 async function until(what: string, workload: Workload, holds: () => boolean, timeoutMs = 15_000): Promise<void> {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Reading, Rejection } from '@tidegate/nodes/reading';
+import type { Range } from '@tidegate/nodes/vault';
 import { stepOf, type Step } from './script.ts';
 import { applyChanges, hex, newState, type WriterState } from './writer-state.ts';
 
@@ -12,6 +13,10 @@ export interface KnownBatch {
   rejections: readonly Rejection[];
   /** Its readings before this time (epoch milliseconds) were shredded. */
   goneBefore: number;
+  /** Positions, inclusive, that the vault has declared to be given up. */
+  given?: readonly Range[];
+  /** Positions that it declared not to keep in the journal for consumers that had not come so far. */
+  overrun?: readonly Range[];
 }
 
 export interface WriterBook {
@@ -121,6 +126,19 @@ export class Ledger {
     if (cause !== undefined) book.state.cause = cause;
     return [];
   }
+}
+
+/** Whether a consumer has to get a reading of a batch again. */
+export function isHeld(batch: KnownBatch, index: number): boolean {
+  return isThere(batch, index) && !covers(batch.overrun, batch.position + index);
+}
+
+const covers = (ranges: readonly Range[] = [], at: number): boolean =>
+  ranges.some(([from, to]) => from <= at && at <= to);
+
+/** Whether a query has to give a reading of a batch. */
+export function isThere({ position, readings, goneBefore, given }: KnownBatch, index: number): boolean {
+  return readings[index].time >= goneBefore && !covers(given, position + index);
 }
 
 /** What the vault has to hold after a step, as an object of its own. */
