@@ -11,15 +11,18 @@ import { Site } from './campaign/site.ts';
 
 /** Rounds of each kind: a sample of what `npm run campaign -- vault` does by the thousand. */
 const SAMPLE: Readonly<Record<string, number>> = {
-  kill: 5,
-  powercut: 8,
+  kill: 4,
+  powercut: 6,
   torn: 4,
   fsync: 4,
   full: 3,
   flip: 12,
   clock: 2,
-  steps: 3,
+  // A fold and a shred.
+  steps: 2,
 };
+/** Kinds that are tried with a seed that stays the same as well. */
+const REPEATED: ReadonlySet<string> = new Set(['powercut', 'flip']);
 
 function explain({ kind, failures }: KindResult): string {
   return failures
@@ -33,7 +36,7 @@ describe('the vault’s campaign', function () {
   this.timeout(180_000);
 
   for (const [kind, rounds] of Object.entries(SAMPLE)) {
-    for (const seed of ['the same', `fresh ${Date.now()}`]) {
+    for (const seed of [...(REPEATED.has(kind) ? ['the same'] : []), `fresh ${Date.now()}`]) {
       it(`${kind}: ${rounds} rounds hold, seed "${seed}"`, async () => {
         const [result] = await runCampaign({ campaign: 'vault', kinds: [kind], rounds, seed });
         assert.equal(result.failed, 0, explain(result));
