@@ -21,8 +21,11 @@ const SAMPLE: Readonly<Record<string, number>> = {
   // A fold and a shred.
   steps: 2,
 };
-/** Kinds that are tried with a seed that stays the same as well. */
-const REPEATED: ReadonlySet<string> = new Set(['powercut', 'flip']);
+/**
+ * One seed that stays the same, so that a change is judged by the same rounds as the one before it; the campaign itself is
+ * for seeds that nobody has tried. TIDEGATE_SEED takes another one.
+ */
+const SEED = process.env['TIDEGATE_SEED'] ?? 'the same';
 
 function explain({ kind, failures }: KindResult): string {
   return failures
@@ -36,13 +39,11 @@ describe('the vault’s campaign', function () {
   this.timeout(180_000);
 
   for (const [kind, rounds] of Object.entries(SAMPLE)) {
-    for (const seed of [...(REPEATED.has(kind) ? ['the same'] : []), `fresh ${Date.now()}`]) {
-      it(`${kind}: ${rounds} rounds hold, seed "${seed}"`, async () => {
-        const [result] = await runCampaign({ campaign: 'vault', kinds: [kind], rounds, seed });
-        assert.equal(result.failed, 0, explain(result));
-        assert.ok(result.passed >= rounds, `${result.passed} rounds were run`);
-      });
-    }
+    it(`${kind}: ${rounds} rounds hold, seed "${SEED}"`, async () => {
+      const [result] = await runCampaign({ campaign: 'vault', kinds: [kind], rounds, seed: SEED });
+      assert.equal(result.failed, 0, explain(result));
+      assert.ok(result.passed >= rounds, `${result.passed} rounds were run`);
+    });
   }
 
   describe('knows what it is doing:', () => {
