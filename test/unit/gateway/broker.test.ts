@@ -10,6 +10,7 @@ import { openVault, type Vault } from '@tidegate/nodes/vault';
 import type { BrokerOptions } from '../../../gateway/src/broker/broker-options.ts';
 import { Broker } from '../../../gateway/src/broker/mqtt-broker.ts';
 import { hashPassword } from '../../../gateway/src/login/password.ts';
+import { eventually } from '../../support/eventually.ts';
 import { CommitGate } from '../../support/commit-gate.ts';
 import { temporaryDirectory } from '../../support/gateway.ts';
 import { RawClient } from '../../support/mqtt-client.ts';
@@ -67,6 +68,7 @@ describe("the gateway's broker", function () {
   }
 
   afterEach(async () => {
+    commits.release();
     for (const client of clients) await client.close();
     await broker.stop();
     await door.close();
@@ -168,8 +170,8 @@ describe("the gateway's broker", function () {
     commits.hold();
     const payload = `{"value":1,"pad":"${'x'.repeat(1_000)}"}`;
     for (let i = 0; i < 2_000; i++) client.publish('site/a', payload);
-    await sleep(1_000);
-    assert.equal(broker.stats().paused, 1);
+    await eventually('the client is paused', () => broker.stats().paused === 1);
+    await sleep(500);
     const { waitingBytes } = door.stats();
     assert.ok(waitingBytes < 65_536 * 4, `${waitingBytes} bytes wait`);
     assert.equal(client.acknowledged.size, 0);
