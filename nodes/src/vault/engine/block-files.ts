@@ -46,8 +46,9 @@ export class BlockFiles {
     let file: DiskFile;
     try {
       file = this.disk.open(nameOf(number));
-    } catch {
-      // Missing is damage like any other: the caller finds that it does not open, and counts it.
+    } catch (error) {
+      // Missing is damage like any other, and the caller counts it; a disk that does not answer now may do so later.
+      if (this.numbers().includes(number)) throw error;
       return new Uint8Array(0);
     }
     try {

@@ -78,12 +78,12 @@ export class Maintenance {
   /** One slice; how long until the next one may come, milliseconds. */
   step(): number {
     const { parts, clock } = this;
-    if (!parts.catchUp.done) {
-      parts.catchUp.step(SLICE_MS);
-      return 0;
-    }
     if (clock.monotonic() < this.retryAt) return IDLE_MS;
     try {
+      if (!parts.catchUp.done) {
+        parts.catchUp.step(SLICE_MS);
+        return 0;
+      }
       const delay = this.work();
       if (delay !== undefined) this.trouble = undefined;
       return delay ?? IDLE_MS;
