@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { decodeCbor, encodeCbor } from '../cbor.ts';
 import { openOrNote, type Store } from './sqlite-damage.ts';
-import type { Query, Sqlite, Statement } from './sqlite-schema.ts';
-import type { Sealer } from '../keys/sealed.ts';
+import type { Query, Statement } from './sqlite-schema.ts';
 
 /** A document as it is sealed; `value` is encoded by whoever put it. */
 const sealedSchema = z.object({ namespace: z.string(), key: z.string(), value: z.instanceof(Uint8Array) });
@@ -70,19 +69,5 @@ export class SqliteDocuments {
   private place(namespace: string, key: string): [Buffer, Buffer] {
     const { keys } = this.store;
     return [keys.nameHash('namespace', namespace), keys.nameHash('document', namespace, key)];
-  }
-}
-
-/** The documents of a database that can still be opened: what is carried over when the rest is set aside. */
-export function* readableDocuments(db: Sqlite, sealer: Sealer): Generator<Sealed> {
-  for (const row of db.prepare<unknown[], Row>('SELECT namespace, key, body FROM documents').iterate()) {
-    let plain: Uint8Array;
-    try {
-      plain = sealer.open('document', [row.namespace, row.key], row.body);
-    } catch {
-      // This one is among the damaged; its bytes stay in the database that is set aside.
-      continue;
-    }
-    yield sealedSchema.parse(decodeCbor(plain));
   }
 }

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import path from 'node:path';
 import Database from 'better-sqlite3';
 import type { Clock } from '../../node/clock.ts';
 import { TideError } from '../../node/errors.ts';
+import { bootId } from '../../node/file-clock.ts';
 import { Catalogue, type CatalogueKeys } from '../catalogue/sqlite-catalogue.ts';
 import type { Owner } from '../catalogue/sqlite-owner.ts';
 import { DATABASE_FILE, metaOf, type Sqlite } from '../catalogue/sqlite-schema.ts';
@@ -117,7 +118,7 @@ export class Parts {
   /** Oldest record that somebody is reading: the journal keeps it. */
   pinned = Infinity;
   private readonly clock: Clock;
-  private readonly boot = bootId();
+  private readonly boot = Buffer.from(bootId().replaceAll('-', ''), 'hex');
 
   constructor(options: OpenOptions, owner: Owner, disk: Disk, keys: KeyStore, problems: string[]) {
     const { directory, clock, secret, sizes = {} } = options;
@@ -416,15 +417,4 @@ function setAside(directory: string): string | undefined {
   mkdirSync(aside, { recursive: true, mode: 0o700 });
   for (const name of there) renameSync(path.join(directory, name), path.join(aside, name));
   return aside;
-}
-
-/** 16 bytes that stay the same until the machine starts again; where nobody tells, until the process does. */
-function bootId(): Uint8Array {
-  try {
-    const text = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim().replaceAll('-', '');
-    if (/^[0-9a-f]{32}$/.test(text)) return Buffer.from(text, 'hex');
-  } catch {
-    // Not Linux.
-  }
-  return randomBytes(16);
 }

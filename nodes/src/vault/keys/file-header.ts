@@ -1,8 +1,7 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs';
-import path from 'node:path';
+import { closeSync, fsyncSync, openSync } from 'node:fs';
 import { TideError } from '../../node/errors.ts';
 import type { Disk } from '../disk.ts';
-import { HEADER_FILE, headerText, type KeyHeader, MAX_HEADER_BYTES, parseHeader } from './key-header.ts';
+import { HEADER_FILE, headerText, type KeyHeader, MAX_HEADER_BYTES } from './key-header.ts';
 
 export { HEADER_FILE, parseHeader } from './key-header.ts';
 
@@ -33,39 +32,6 @@ export function putHeader(disk: Disk, header: KeyHeader): void {
   }
   disk.rename(NEW_HEADER_FILE, HEADER_FILE);
   disk.sync();
-}
-
-/**
- * The key header lies in a file of its own, so that a wrong key is refused before the database is so much as opened.
- * Undefined when there is none; throws TideError `damaged` when there is something else in its place.
- */
-export function readHeader(directory: string): KeyHeader | undefined {
-  const file = path.join(directory, HEADER_FILE);
-  let text: string;
-  try {
-    const { size } = statSync(file);
-    if (size > MAX_HEADER_BYTES)
-      throw new TideError('damaged', `${HEADER_FILE}: ${size} bytes, at most ${MAX_HEADER_BYTES} expected`);
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
-  }
-  return parseHeader(text, HEADER_FILE);
-}
-
-/** Writes the header so that a power cut leaves the old one or the new one. */
-export function writeHeader(directory: string, header: KeyHeader): void {
-  const file = path.join(directory, HEADER_FILE);
-  const fd = openSync(`${file}.new`, 'w', 0o600);
-  try {
-    writeSync(fd, headerText(header));
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-  renameSync(`${file}.new`, file);
-  syncDirectory(directory);
 }
 
 /** Makes names as durable as contents. Windows neither needs nor allows it. */
