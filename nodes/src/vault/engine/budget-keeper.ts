@@ -96,7 +96,7 @@ export class BudgetKeeper {
   /** One step: gives something up, or makes a piece of the ballast. True when it did something. Throws what the disk throws. */
   step(): boolean {
     const looked = this.look();
-    if (this.steps.declareLost(this.options.parts.lost, this.options.now())) return true;
+    if (this.steps.declareLost(this.options.parts.findings.lost, this.options.now())) return true;
     const journal = this.options.parts.log.problem;
     if (journal?.code === 'disk-full' && this.tight === undefined) {
       if (this.giveWay(journal.message)) this.options.parts.log.tryAgain();

@@ -7,7 +7,7 @@ import type { QueuedAlert } from '../vault.ts';
 import { timeOfAlert } from './alert-time.ts';
 import type { Effect } from './effects.ts';
 import type { GapLedger } from './gap-ledger.ts';
-import type { LostReadings } from './sqlite-open.ts';
+import type { LostReadings } from './lost-readings.ts';
 
 /** Alerts that one commit gives up at most. */
 const MAX_ALERTS = 1_024;
@@ -17,8 +17,8 @@ const MAX_LOST = 64;
 
 /** The parts of a vault that steps of its budget work on. */
 export interface SteppedParts {
-  /** Readings that were found broken and are not declared yet. */
-  readonly lost: LostReadings[];
+  /** `lost`: readings that were found broken and are not declared yet. */
+  readonly findings: { readonly lost: LostReadings[] };
   readonly log: {
     readonly last: number;
     readonly problem: TideError | undefined;

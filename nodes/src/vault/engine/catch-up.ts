@@ -3,7 +3,7 @@ import type { Finding } from '../disk.ts';
 import type { JournalLog } from '../journal/journal-log.ts';
 import type { ReadingStore } from '../readings/reading-store.ts';
 import { damagedBoxes, readRecord, type ReadRecord } from './redo.ts';
-import type { LostReadings } from './sqlite-open.ts';
+import type { LostReadings } from './lost-readings.ts';
 
 /**
  * After a start the readings that no segment holds yet are taken into the open chunks again, a slice at a time: doors

@@ -6,7 +6,7 @@ import type { SegmentEntry } from '../readings/reading-store.ts';
 import type { BlockFileWriter } from './block-files.ts';
 import type { BudgetKeeper } from './budget-keeper.ts';
 import { redoInto } from './redo.ts';
-import type { Parts } from './sqlite-open.ts';
+import type { Parts } from './sqlite-parts.ts';
 
 /** How long the catalogue's transaction stays open: what a crash makes the next start apply again. */
 const FLUSH_MS = 15 * 60_000;

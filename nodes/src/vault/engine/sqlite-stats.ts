@@ -2,7 +2,7 @@ import type { EngineStats } from '../engine.ts';
 import type { BudgetKeeper } from './budget-keeper.ts';
 import { sizesOf } from './file-room.ts';
 import type { Maintenance } from './maintenance.ts';
-import type { Parts } from './sqlite-open.ts';
+import type { Parts } from './sqlite-parts.ts';
 
 /** What a vault says of itself; cheap enough to be asked every second. */
 export function statsOf(
@@ -11,7 +11,7 @@ export function statsOf(
   budget: BudgetKeeper,
   problem: Error | undefined,
 ): EngineStats {
-  const { catalogue, readings, directory, written, problems } = parts;
+  const { catalogue, readings, directory, written, findings } = parts;
   const { blocks, bytes } = catalogue.outbox.waiting();
   const entries = readings.entries();
   const folded = entries.reduce((sum, entry) => sum + entry.readings, 0);
@@ -24,7 +24,7 @@ export function statsOf(
   const oldest = Math.min(...entries.map(({ timeFrom }) => timeFrom));
   const trouble = maintenance.trouble === undefined ? undefined : `not folded: ${maintenance.trouble}`;
   // A full disk is one problem, whatever it stands in the way of.
-  const said = [...problems, ...[budget.problem ?? trouble].filter((text) => text !== undefined)];
+  const said = [...findings.problems, ...[budget.problem ?? trouble].filter((text) => text !== undefined)];
   return {
     readings: held,
     bytes: sizes.total,

@@ -1,15 +1,44 @@
 import { z } from 'zod';
+import type { Clock } from '../../node/clock.ts';
 import { snapshots, boxesOf } from '../catalogue/sqlite-snapshot.ts';
-import { SqliteInventory } from '../catalogue/sqlite-inventory.ts';
 import type { Finding } from '../disk.ts';
 import type { InventoryKind, InventoryPage } from '../inventory.ts';
-import type { Parts } from './sqlite-open.ts';
+import { inventoryOf } from './sqlite-cut.ts';
+import type { Parts } from './sqlite-parts.ts';
 
-/**
- * Reads everything that the vault holds. Yields findings, and undefined in between so that the caller can go about other
- * work.
- */
-export function* verifyParts(parts: Parts): Generator<Finding | undefined, void> {
+/** How long one slice reads, milliseconds. */
+const SLICE_MS = 20;
+
+/** Reads everything that the vault holds, a slice at a time so that others are answered in between. */
+export class Verification {
+  private readonly parts: Parts;
+  private readonly clock: Clock;
+  private reading: Iterator<Finding | undefined, void> | undefined;
+
+  constructor(parts: Parts, clock: Clock) {
+    this.parts = parts;
+    this.clock = clock;
+  }
+
+  /** What one slice found; `begin` starts from the beginning. */
+  slice(begin: boolean): { findings: Finding[]; done: boolean } {
+    const reading = (this.reading = begin || this.reading === undefined ? verifyParts(this.parts) : this.reading);
+    const findings: Finding[] = [];
+    const until = this.clock.monotonic() + SLICE_MS;
+    while (this.clock.monotonic() < until) {
+      const next = reading.next();
+      if (next.done === true) {
+        this.reading = undefined;
+        return { findings, done: true };
+      }
+      if (next.value !== undefined) findings.push(next.value);
+    }
+    return { findings, done: false };
+  }
+}
+
+/** Yields findings, and undefined where the caller may go about other work. */
+function* verifyParts(parts: Parts): Generator<Finding | undefined, void> {
   yield* parts.log.verifySteps();
   yield* parts.readings.verifySteps();
   yield* verifyBlocks(parts);
@@ -58,16 +87,11 @@ const PAGE_BYTES = 256 * 1024;
 
 /** SQLite's own check, and the seal of every row. */
 function* verifyCatalogue(parts: Parts): Generator<Finding | undefined> {
-  const { catalogue, store, blockFiles, receipts, databaseFile } = parts;
+  const { catalogue } = parts;
   for (const { integrity_check: text } of checkSchema.parse(catalogue.db.pragma('integrity_check(100)')))
     if (text !== 'ok') yield { place: 'catalogue', kind: 'altered', text };
   parts.flush();
-  const rows = new SqliteInventory(
-    { ...store, db: catalogue.db, damage: catalogue.damage },
-    blockFiles,
-    receipts.digests(),
-    databaseFile,
-  );
+  const rows = inventoryOf(parts);
   try {
     for (const kind of KINDS) {
       for (let at: number | undefined = 0; at !== undefined;) {

@@ -1,0 +1,39 @@
+import { randomBytes } from 'node:crypto';
+import { QUOTA_FOUND } from '../budget/budget-options.ts';
+import { encodeCbor } from '../cbor.ts';
+import { checkPlace } from '../keys/file-place.ts';
+import type { Parts } from './sqlite-parts.ts';
+
+/** How a vault was found at its start. */
+export interface Beginning {
+  isNew: boolean;
+  /** Numbers may be given out again that were given out before. */
+  lossy: boolean;
+}
+
+/** A store that is new, lost numbers it gave out, or is a copy of another one writes as a writer of its own. */
+export function settleIncarnation(parts: Parts, { isNew, lossy }: Beginning): void {
+  const { directory, keys, store, findings } = parts;
+  const place = checkPlace(directory, keys.ring, store.sealer);
+  const copied = place.verdict === 'copied' || (place.verdict === 'first' && !isNew);
+  if (parts.incarnation.length === 0 || lossy || copied) {
+    beginIncarnation(parts);
+    if (lossy)
+      findings.problems.push('numbers that were given out may be lost: the vault goes on under a new incarnation');
+    else if (copied)
+      findings.problems.push(
+        `the vault is a copy (${place.reasons.join('; ')}): it goes on under a new incarnation, and blocks that waited go out under the old one`,
+      );
+  }
+  if (place.verdict !== 'same') place.keep();
+}
+
+/** The quota that was found goes with it, so that a store keeps the one of its first start. */
+function beginIncarnation(parts: Parts): void {
+  const { quotaBytes, found } = parts.budget;
+  parts.incarnation = randomBytes(16);
+  parts.commit([
+    { kind: 'incarnation', incarnation: parts.incarnation, head: parts.catalogue.head },
+    ...(found ? [{ kind: 'document', ...QUOTA_FOUND, value: encodeCbor(quotaBytes) } as const] : []),
+  ]);
+}
