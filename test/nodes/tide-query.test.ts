@@ -184,6 +184,8 @@ describe('tide-query', function () {
     assert.equal(payload.length, 10);
     assert.deepEqual([told.count, told.complete], [10, false]);
     await shows(query, /cut off/);
+    await ask({ order: 'newest' });
+    await shows(query, /there are older ones/);
   });
 
   it('makes summaries of whole windows', async () => {

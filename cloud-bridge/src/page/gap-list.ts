@@ -34,10 +34,10 @@ function GapRow({ gap }: { gap: GapView }): VNode {
   return html`<li class=${`alert ${isGone(gap) ? 'warning' : 'info'}`}>
     <div class="alert-head">
       <span class=${`severity ${isGone(gap) ? 'warning' : 'info'}`}>${gap.cause}</span>
-      <strong>${lostWhat(gap)}</strong>
+      <strong>${`${lostWhat(gap)} ${ofWhich(gap)}`.trim()}</strong>
       <span class="state">${gap.stream ?? ''}</span>
     </div>
-    <p class="alert-text">${`${ofWhich(gap)} ${lostWhy(gap)}; ${coveredBy(gap)}.`.trim()}</p>
+    <p class="alert-text">${`${lostWhy(gap)}; ${coveredBy(gap)}.`}</p>
     <p class="alert-foot">
       <span>from <${Time} at=${gap.timeFrom} /> to <${Time} at=${gap.timeTo} /></span>
       <span>declared <${Time} at=${gap.at} /></span>

@@ -2,12 +2,12 @@ import type { GapView } from '../api/contract.ts';
 import * as format from './format.ts';
 
 const CAUSES: Record<GapView['cause'], string> = {
-  quota: 'given up because the room on the device ran out',
-  retention: 'given up because of their age, as the gateway is set up to',
-  damaged: 'damaged on the device',
-  shredded: 'destroyed together with their key',
-  restored: 'missing after the gateway was restored from a copy',
-  overrun: 'overwritten before they were summarised',
+  quota: 'Given up because the room on the device ran out',
+  retention: 'Given up because of their age, as the gateway is set up to',
+  damaged: 'Damaged on the device',
+  shredded: 'Destroyed together with their key',
+  restored: 'Missing after the gateway was restored from a copy',
+  overrun: 'Overwritten before they were summarised',
 };
 
 /** How many of what, e.g. `1,200 readings`; `some readings` where the gateway may not say how many. */
@@ -24,8 +24,10 @@ export function lostWhat({ what, count, blocks, blocksHere }: GapView): string {
 export const lostWhy = ({ cause }: GapView): string => CAUSES[cause];
 
 /** What is left of the span: its coarsest summaries, or nothing. */
-export function coveredBy({ what, coarsest }: GapView): string {
+export function coveredBy({ cause, what, coarsest }: GapView): string {
   if (what === 'alerts') return coarsest === null ? 'no trace of them is left' : 'their number is kept';
+  // A shred ends what lies on the device; what had been sent is not its.
+  if (coarsest === null && cause === 'shredded') return 'what had been sent before stays here';
   if (coarsest === null) return 'nothing covers this span';
   const length = format.duration(coarsest * 1000);
   return what === 'readings' ? `summaries of ${length} cover it` : `summaries of ${length} still cover it`;

@@ -107,7 +107,11 @@ function Facts({ gateway, series }: { gateway: GatewayView; series: readonly Ser
       tone=${gateway.gaps === 0 ? 'good' : 'warn'}
     />
     <${Figure} label="Newest value" value=${Number.isFinite(newest) ? html`<${Ago} at=${newest} />` : 'none'} />
-    <${Figure} label="Summaries stored" value=${format.count(gateway.parts)} note=${gateway.software ?? undefined} />
+    <${Figure}
+      label="Summaries stored"
+      value=${format.count(gateway.parts)}
+      note=${gateway.software === null ? undefined : `sent by ${gateway.software}`}
+    />
   </dl>`;
 }
 

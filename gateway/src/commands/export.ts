@@ -108,10 +108,19 @@ async function accessFrom(options: Options): Promise<Access> {
       'usage',
       'say who can open the file: --recipient AGE1…, --recipients-file FILE or --passphrase',
     );
-  const recipients = [...new Set(texts)].map(parseRecipient);
+  const recipients = [...new Set(texts)].map(recipient);
   if (recipients.length > MAX_RECIPIENTS)
     throw new TideError('usage', `${recipients.length} recipients, allowed: at most ${MAX_RECIPIENTS}`);
   return { recipients };
+}
+
+/** A wrong one lies in the command line. */
+function recipient(text: string): Uint8Array {
+  try {
+    return parseRecipient(text);
+  } catch (error) {
+    throw new TideError('usage', reasonOf(error), { cause: error });
+  }
 }
 
 async function recipientsIn(file: string): Promise<string[]> {

@@ -132,6 +132,11 @@ async function shred(
       ? `No month before ${before} had a key; what there was of them is gone.`
       : `Destroyed: ${monthSpans(report.months)}.`,
   );
+  const { journalKeys } = await control<KeyStatus>(directory, 'GET', '/key');
+  if (journalKeys > 1)
+    console.log(
+      'What came in before still lies in the journal, for flows that have yet to read it; its key goes when they have.\ntidegate key status says when that is done.',
+    );
   console.log(
     rotated === undefined
       ? 'Old copies of the wrapped keys may survive in the flash or in backups, and this key still opens them.\nChange it, too, and destroy the old one: tidegate key rotate DIR --to file:PATH'

@@ -24,6 +24,8 @@ export function queryCommand(program: Command): void {
       'Writes what the vault of the gateway in DIR holds of some series to standard output, whether the gateway runs or ' +
         'not: readings as they came, series by series, or summaries of windows.',
     )
+    .usage('<dir> --series <glob...> [options]')
+    .showHelpAfterError('(the directory comes first: tidegate query DIR --series GLOB…; --help says more)')
     .argument('<dir>', 'directory of the gateway')
     .requiredOption(
       '--series <glob...>',
@@ -56,8 +58,18 @@ async function query(directory: string, { format, ...fields }: Options): Promise
   const kind = resolution === undefined ? 'readings' : 'summaries';
   if (!(await pour(formatted(pages(), format, kind), process.stdout))) return;
   if (outcome === undefined) throw new TideError('cut-off', 'the answer broke off before its end');
-  if (outcome.series === 0) console.error(`tidegate: no series of this vault matches ${series.join(', ')}`);
-  if (!outcome.complete) console.error(`tidegate: stopped at the limit of ${limit} rows; there are more`);
+  for (const line of remarks(outcome, series, limit)) console.error(`tidegate: ${line}`);
+}
+
+/** What the rows alone do not say. */
+function remarks(
+  { series, count, complete }: QueryOutcome,
+  asked: readonly string[],
+  limit: number | undefined,
+): string[] {
+  if (series === 0) return [`no series of this vault matches ${asked.join(', ')}`];
+  if (count === 0) return [`nothing of ${series === 1 ? 'this series' : `these ${series} series`} in this time`];
+  return complete ? [] : [`stopped at the limit of ${limit} ${limit === 1 ? 'row' : 'rows'}; there are more`];
 }
 
 /** What is wrong with the command line is said as such. */

@@ -3,6 +3,7 @@ import { spanText, vaultWarnings } from '@tidegate/nodes/vault';
 import type { GatewayStatus } from './status.ts';
 
 const grouped = (count: number): string => count.toLocaleString('en-US');
+const counted = (count: number, what: string): string => `${grouped(count)} ${what}${count === 1 ? '' : 's'}`;
 
 /** `1.4 MB` */
 export function bytesText(bytes: number): string {
@@ -24,8 +25,11 @@ export function statusText(status: GatewayStatus, now: number): string {
       ['since', `${new Date(running.startedAt).toISOString()} (${duration(now - running.startedAt)})`],
       ['editor', running.editor],
       ['flows', running.flows],
-      ['broker', `${running.broker}, ${grouped(running.clients)} clients`],
-      ['taking in', `${running.readingsPerSecond} readings/s, ${grouped(running.messages)} messages since the start`],
+      ['broker', `${running.broker}, ${counted(running.clients, 'client')}`],
+      [
+        'taking in',
+        `${grouped(running.readingsPerSecond)} readings/s, ${grouped(running.messages)} messages since the start`,
+      ],
       [
         'rejected',
         `${grouped(running.rejected)} messages since the start, ${grouped(vault.quarantined)} kept to look at`,
@@ -79,7 +83,7 @@ function vaultFacts({ vault, process: running }: GatewayStatus): [string, string
     const half = `half of them in ${vault.commitP50Ms.toFixed(1)} ms, 99 % in ${vault.commitP99Ms.toFixed(1)} ms`;
     facts.push(['commits', `${grouped(vault.commits)}, ${half}${longest}${wear}`]);
   }
-  if (gaps !== undefined && gaps > 0) facts.push(['gaps', `${grouped(gaps)} spans were given up and declared`]);
+  if (gaps !== undefined && gaps > 0) facts.push(['gaps', `${counted(gaps, 'span')} given up or lost, and declared`]);
   return facts;
 }
 
@@ -93,8 +97,10 @@ function earlierText(waiting: number, conflicts: number): string {
 
 function wearText(written: NonNullable<GatewayStatus['vault']['bytesWritten']>, readings = 0): string {
   const total = written.journal + written.segments + written.catalogue;
-  const each = readings === 0 ? '' : `, ${(total / readings).toFixed(1)} for each reading`;
-  return `${bytesText(total)} written${each}`;
+  const each = total / readings;
+  const perReading =
+    readings === 0 ? '' : `, ${each < 100 ? `${each.toFixed(1)} bytes` : bytesText(Math.round(each))} for each reading`;
+  return `${bytesText(total)} written${perReading}`;
 }
 
 /** What the node says, and the reason where it says none. */
@@ -103,6 +109,7 @@ function bridgeText({ text, reason }: NonNullable<GatewayStatus['bridge']>): str
 }
 
 function duration(ms: number): string {
+  if (ms < 60_000) return `${Math.max(0, Math.floor(ms / 1000))} s`;
   const minutes = Math.floor(ms / 60_000);
   if (minutes < 60) return `${minutes} min`;
   const hours = Math.floor(minutes / 60);

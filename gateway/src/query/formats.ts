@@ -6,7 +6,10 @@ import { readingsCsv, type Sheet, summariesCsv } from './csv.ts';
 export const FORMATS = ['csv', 'json', 'ndjson'] as const;
 export type Format = (typeof FORMATS)[number];
 
-/** Rows as text, a page at a time; what has to come before the first row comes at once. */
+/**
+ * Rows as text, a page at a time. What has to come before the first row comes together with it, so that an answer which
+ * cannot begin writes nothing.
+ */
 export function formatted(
   pages: AsyncIterable<readonly object[]>,
   format: Format,
@@ -20,8 +23,12 @@ export function formatted(
 }
 
 async function* csv<Row>(pages: AsyncIterable<readonly Row[]>, sheet: Sheet<Row>): AsyncGenerator<string> {
-  yield sheet.header;
-  for await (const page of pages) yield page.map((row) => sheet.line(row)).join('');
+  let { header } = sheet;
+  for await (const page of pages) {
+    yield header + page.map((row) => sheet.line(row)).join('');
+    header = '';
+  }
+  if (header !== '') yield header;
 }
 
 async function* ndjson(pages: AsyncIterable<readonly object[]>): AsyncGenerator<string> {

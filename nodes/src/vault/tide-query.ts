@@ -178,5 +178,9 @@ function statusOf({ request }: QueryPlan, { count, series, complete }: Outcome, 
   const what = request.resolution === undefined ? 'reading' : 'summary';
   const rows = count === 1 ? what : what === 'reading' ? 'readings' : 'summaries';
   const text = `${count.toLocaleString('en-US')} ${rows} of ${series} series, ${Math.round(ms)} ms`;
-  return complete ? { fill: 'green', shape: 'dot', text } : { fill: 'yellow', shape: 'dot', text: `${text}; cut off` };
+  if (complete) return { fill: 'green', shape: 'dot', text };
+  // The newest so many are what was asked for; of anything else an end is missing.
+  return request.order === 'newest'
+    ? { fill: 'green', shape: 'dot', text: `${text}; there are older ones` }
+    : { fill: 'yellow', shape: 'dot', text: `${text}; cut off` };
 }

@@ -18,15 +18,19 @@ const gap = (change: Partial<GapView>): GapView => ({
   coarsest: 60,
   ...change,
 });
-const said = (view: GapView): string => `${lostWhat(view)} ${ofWhich(view)} ${lostWhy(view)}; ${coveredBy(view)}`;
+const said = (view: GapView): string => `${lostWhat(view)} ${ofWhich(view)}: ${lostWhy(view)}; ${coveredBy(view)}`;
 
 describe('the page on what was lost', () => {
   it('says how much, why, and what is left of it', () => {
     assert.equal(
       said(gap({})),
-      '1,200 readings of all series given up because the room on the device ran out; summaries of 1 min cover it',
+      '1,200 readings of all series: Given up because the room on the device ran out; summaries of 1 min cover it',
     );
-    assert.match(said(gap({ coarsest: null, count: 1, cause: 'damaged' })), /^1 reading .*damaged.*nothing covers/);
+    assert.match(said(gap({ coarsest: null, count: 1, cause: 'damaged' })), /^1 reading .*Damaged.*nothing covers/);
+    assert.match(
+      said(gap({ coarsest: null, cause: 'shredded' })),
+      /Destroyed .*; what had been sent before stays here$/,
+    );
     assert.match(said(gap({ count: null, series: null })), /^some readings/);
   });
 
