@@ -161,7 +161,7 @@ export function applyEffect(stores: Stores, effect: Effect): void {
 function beginIncarnation(stores: Stores, incarnation: Uint8Array, head: number): void {
   const before = metaOf(stores.db, 'incarnation')?.toString('hex');
   if (before !== undefined) {
-    stores.outbox.orphan();
+    stores.outbox.streams.orphan();
     for (const orphan of stores.checkpoints.orphan(before, head))
       stores.documents.put(ORPHAN_WINDOWS, orphan, encodeCbor({ head }));
   }

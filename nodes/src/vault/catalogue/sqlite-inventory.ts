@@ -7,8 +7,8 @@ import { consumerIn } from './sqlite-checkpoints.ts';
 import { Damage, openOrNote, type Store } from './sqlite-damage.ts';
 import type { BlockFiles } from '../engine/block-files.ts';
 import { causeIn } from './sqlite-door.ts';
-import { SqliteOutbox } from './sqlite-outbox.ts';
 import type { Sqlite } from './sqlite-schema.ts';
+import { SqliteStreams } from './sqlite-streams.ts';
 
 /** A row of any of the tables; `at` is its place in its table's order. */
 interface Row {
@@ -79,8 +79,7 @@ export class SqliteInventory {
   }
 
   private read(kind: InventoryKind, after: number, maxBytes: number): InventoryPage<InventoryKind> {
-    if (kind === 'streams')
-      return { items: new SqliteOutbox(this.store, this.files).streams(), next: undefined, lost: 0 };
+    if (kind === 'streams') return { items: new SqliteStreams(this.store).list(), next: undefined, lost: 0 };
     if (kind === 'receipts') return { items: [this.receipts], next: undefined, lost: 0 };
     const items: InventoryItems[InventoryKind][] = [];
     let lost = 0;

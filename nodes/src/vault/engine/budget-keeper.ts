@@ -224,7 +224,7 @@ export class BudgetKeeper {
   /** What the next fold will write before it frees anything. */
   private get planned(): number {
     const { readings, catalogue } = this.options.parts;
-    return readings.open.bytes + readings.waiting.bytes + catalogue.outbox.unfiledBytes() + this.state;
+    return readings.open.bytes + readings.waiting.bytes + catalogue.outbox.filing.unfiledBytes() + this.state;
   }
 
   /** Free bytes at which a disk that was full is so no more: for the next fold, and for the ballast to come back. */

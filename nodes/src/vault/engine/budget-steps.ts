@@ -36,7 +36,7 @@ export interface SteppedParts {
     readonly freeBytes: number;
     begin(): void;
     readonly checkpoints: { keptFrom(head: number): number };
-    readonly outbox: { unfiledBytes(): number };
+    readonly outbox: { readonly filing: { unfiledBytes(): number } };
     readonly alerts: { peek(limit: number, skip: ReadonlySet<string>): QueuedAlert[] };
     readonly segments: { lostOf(number: number): number; isLost(place: string): boolean; gone(number: number): void };
   };

@@ -17,8 +17,7 @@ export interface HoldingsSource {
     readonly head: number;
     readonly checkpoints: { keptFrom(head: number): number; readonly summarised: boolean };
     readonly outbox: {
-      streams(): StreamBacklog[];
-      sealedUntil(stream: string): number;
+      readonly streams: { list(): StreamBacklog[]; sealedUntil(stream: string): number };
       peek(stream: string, order: 'oldest', skip: readonly Range[], maxBytes: number): Block[];
     };
     readonly alerts: { readonly waiting: number; peek(limit: number, skip: ReadonlySet<string>): QueuedAlert[] };
@@ -33,7 +32,7 @@ export function holdingsOf(
 ): Holdings {
   const { outbox, checkpoints, alerts } = catalogue;
   // Of an earlier incarnation nobody counts what is still to come, so its blocks are not given up.
-  const backlogs = outbox.streams().filter(({ stream }) => orphanOf(stream) === undefined);
+  const backlogs = outbox.streams.list().filter(({ stream }) => orphanOf(stream) === undefined);
   const sealed = backlogs.flatMap(({ stream, sealed: count }) => (count > 0 ? (summaryStream(stream) ?? []) : []));
   const coarsest = Math.max(0, ...sealed.map(({ resolution }) => resolution));
   const covered = coarsest > 0 && checkpoints.summarised ? { coarsest } : {};
@@ -75,7 +74,7 @@ function streamHolding(outbox: HoldingsSource['catalogue']['outbox'], backlog: S
   const of = summaryStream(stream);
   if (of === undefined) return [];
   const run = count === 0 ? undefined : oldestRun(outbox.peek(stream, 'oldest', [], RUN_BYTES), of.resolution);
-  return [{ stream, ...of, sealedUntil: outbox.sealedUntil(stream), blocks: run === undefined ? [] : [run] }];
+  return [{ stream, ...of, sealedUntil: outbox.streams.sealedUntil(stream), blocks: run === undefined ? [] : [run] }];
 }
 
 /** The oldest blocks that have numbers without a gap, and whose times are known; empty ones among them cost nothing. */

@@ -206,18 +206,18 @@ export class Maintenance {
   /** Bodies that wait in rows, and those of files that are mostly acknowledged, go into one new file. */
   private *fileBlocks(): Generator<number, void> {
     const { catalogue, blockFiles } = this.parts;
-    const { outbox } = catalogue;
+    const { filing } = catalogue.outbox;
     this.refile();
-    if (outbox.unfiled(0).length === 0) return;
+    if (filing.unfiled(0).length === 0) return;
     const number = 1 + Math.max(0, ...blockFiles.numbers());
     const writer = blockFiles.write(number);
     let published = false;
     try {
       const tags: Buffer[] = [];
       // What is sealed meanwhile waits for the next fold: a burst of blocks must not keep this one from ending.
-      const last = outbox.lastRow();
+      const last = filing.lastRow();
       for (let after = 0; after < last;) {
-        const blocks = outbox.unfiled(after);
+        const blocks = filing.unfiled(after);
         if (blocks.length === 0) break;
         for (const { id, ...block } of blocks) {
           writer.add(block);
@@ -231,7 +231,7 @@ export class Maintenance {
       published = true;
       this.parts.written.segments += writer.bytes;
       catalogue.begin();
-      outbox.filed(
+      filing.filed(
         number,
         writer.places.map((place, i) => ({ ...place, tag: tags[i] })),
       );
@@ -244,10 +244,10 @@ export class Maintenance {
   private refile(): void {
     const { catalogue, blockFiles } = this.parts;
     let moved = 0;
-    for (const [file, bytes] of catalogue.outbox.fileLoads()) {
+    for (const [file, bytes] of catalogue.outbox.filing.fileLoads()) {
       if (bytes >= WORTH_KEEPING * blockFiles.size(file) || moved + bytes > MAX_REFILED) continue;
       catalogue.begin();
-      catalogue.outbox.unfile(file);
+      catalogue.outbox.filing.unfile(file);
       moved += bytes;
     }
   }
@@ -289,7 +289,7 @@ export class Maintenance {
   /** Files in which no block waits. */
   private dropBlockFiles(): void {
     const { catalogue, blockFiles } = this.parts;
-    const loads = catalogue.outbox.fileLoads();
+    const loads = catalogue.outbox.filing.fileLoads();
     for (const number of blockFiles.numbers()) if (!loads.has(number)) blockFiles.remove(number);
   }
 

@@ -90,7 +90,7 @@ export class SqliteEngine implements EngineCalls {
   }
 
   streams(): StreamBacklog[] {
-    return this.parts.catalogue.outbox.streams();
+    return this.parts.catalogue.outbox.streams.list();
   }
 
   peek(stream: string, order: 'newest' | 'oldest', skip: readonly Range[], maxBytes: number): Block[] {

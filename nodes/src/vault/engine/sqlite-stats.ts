@@ -12,7 +12,7 @@ export function statsOf(
   problem: Error | undefined,
 ): EngineStats {
   const { catalogue, readings, directory, written, findings } = parts;
-  const { blocks, bytes } = catalogue.outbox.waiting();
+  const { blocks, bytes } = catalogue.outbox.streams.waiting();
   const entries = readings.entries();
   const folded = entries.reduce((sum, entry) => sum + entry.readings, 0);
   const sizes = sizesOf(directory);
@@ -31,7 +31,7 @@ export function statsOf(
     blocksWaiting: blocks,
     blockBytesWaiting: bytes,
     alertsWaiting: catalogue.alerts.waiting,
-    orphanBlocksWaiting: catalogue.outbox.orphans,
+    orphanBlocksWaiting: catalogue.outbox.streams.orphanBlocks,
     quarantined: catalogue.door.quarantined,
     damaged: catalogue.damage.count,
     problems: problem === undefined || said.includes(problem.message) ? said : [...said, problem.message],

@@ -47,16 +47,16 @@ function* verifyParts(parts: Parts): Generator<Finding | undefined, void> {
 }
 
 function* verifyBlocks({ blockFiles, catalogue }: Parts): Generator<Finding | undefined> {
-  for (const broken of catalogue.outbox.broken(0))
+  for (const broken of catalogue.outbox.filing.broken(0))
     yield { place: 'catalogue, blocks', kind: 'altered', text: `block ${broken} does not open` };
-  const loads = catalogue.outbox.fileLoads();
+  const loads = catalogue.outbox.filing.fileLoads();
   for (const number of loads.keys()) {
     const place = `block file ${number}`;
     if (!blockFiles.numbers().includes(number)) {
       yield { place, kind: 'removed', text: 'blocks that wait for the cloud lay in it' };
       continue;
     }
-    for (const broken of catalogue.outbox.broken(number))
+    for (const broken of catalogue.outbox.filing.broken(number))
       yield { place, kind: 'altered', text: `block ${broken} does not open` };
     yield undefined;
   }
