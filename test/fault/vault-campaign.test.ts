@@ -18,8 +18,8 @@ const SAMPLE: Readonly<Record<string, number>> = {
   full: 3,
   flip: 12,
   clock: 2,
-  // A fold and a shred.
-  steps: 2,
+  // A fold, a shred, and readings that go for the quota.
+  steps: 3,
 };
 /**
  * One seed that stays the same, so that a change is judged by the same rounds as the one before it; the campaign itself is

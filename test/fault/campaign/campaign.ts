@@ -9,7 +9,9 @@ export interface GroupTask {
   campaign: string;
   kind: string;
   seed: string;
-  rounds: number;
+  /** Null: as many as there are. */
+  rounds: number | null;
+  part?: string | undefined;
 }
 
 export type GroupMessage =
@@ -24,7 +26,7 @@ export interface KindResult {
   failed: number;
   seconds: number;
   counts: Map<string, number>;
-  failures: { seed: string; rounds: number; round: string; error: string; kept: string | undefined }[];
+  failures: { seed: string; round: string; error: string; kept: string | undefined }[];
 }
 
 export interface CampaignOptions {
@@ -54,13 +56,27 @@ export async function runCampaign(options: CampaignOptions): Promise<KindResult[
   return results;
 }
 
-async function runKind(options: CampaignOptions, kind: string): Promise<KindResult> {
-  const { campaign, seed, progress } = options;
-  const { rounds: usual, group: size } = CAMPAIGNS[campaign][kind];
-  const all = options.rounds ?? usual;
+function tasksOf({ campaign, seed, rounds }: CampaignOptions, kind: string): GroupTask[] {
+  const { rounds: usual, group: size, parts } = CAMPAIGNS[campaign][kind];
+  const all = rounds ?? usual;
+  const task = (number: number): Pick<GroupTask, 'campaign' | 'kind' | 'seed'> => ({
+    campaign,
+    kind,
+    seed: `${seed}/${kind}/${number}`,
+  });
+  if (parts !== undefined) {
+    const share = Number.isFinite(all) ? Math.ceil(all / parts.length) : null;
+    return parts.slice(0, Math.min(parts.length, all)).map((part, i) => ({ ...task(i), rounds: share, part }));
+  }
   const tasks: GroupTask[] = [];
-  for (let done = 0, number = 0; done < all; done += size, number++)
-    tasks.push({ campaign, kind, seed: `${seed}/${kind}/${number}`, rounds: Math.min(size, all - done) });
+  for (let done = 0; done < all; done += size)
+    tasks.push({ ...task(tasks.length), rounds: Math.min(size, all - done) });
+  return tasks;
+}
+
+async function runKind(options: CampaignOptions, kind: string): Promise<KindResult> {
+  const { progress } = options;
+  const tasks = tasksOf(options, kind);
   const queue = options.group === undefined ? tasks : tasks.slice(options.group, options.group + 1);
   const result: KindResult = { kind, passed: 0, failed: 0, seconds: 0, counts: new Map(), failures: [] };
   const started = performance.now();
@@ -96,7 +112,7 @@ async function runGroup(task: GroupTask, result: KindResult): Promise<void> {
   let done = false;
   const fail = (round: string, error: string, kept?: string): void => {
     result.failed++;
-    result.failures.push({ seed: task.seed, rounds: task.rounds, round, error, kept });
+    result.failures.push({ seed: task.seed, round, error, kept });
   };
   child.on('message', (message: GroupMessage) => {
     if (message.word === 'passed') result.passed++;

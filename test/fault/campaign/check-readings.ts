@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import type { Reading } from '@tidegate/nodes/reading';
-import { GAPS, type Gap, type Range, type Vault } from '@tidegate/nodes/vault';
+import { GAPS, gapSchema, type Range, type Vault } from '@tidegate/nodes/vault';
 import { journalOf } from '../../support/vault.ts';
+import { MINUTES } from './summaries.ts';
 import { isHeld, isThere, sameReading, type KnownBatch, type Ledger, type WriterBook } from './ledger.ts';
 
 /** Readings by series, in order. */
@@ -216,21 +217,35 @@ export async function notReplayed(vault: Vault, { batches }: WriterBook, own: st
     .filter((position) => !read.has(position)).length;
 }
 
-/** Takes over into the ledger what the vault says that it gave up for want of room; for how many readings. */
-export async function takeGaps(vault: Vault, { writers }: Ledger): Promise<number> {
+/**
+ * Takes over into the ledger what the vault says that it gave up for want of room; for how many readings and blocks. No
+ * position and no block is declared twice.
+ */
+export async function takeGaps(vault: Vault, { writers, summaries }: Ledger): Promise<number> {
   const given: Range[] = [];
   const overrun: Range[] = [];
   let count = 0;
   for (const { value } of await vault.documents.list(GAPS)) {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the vault writes nothing else there
-    const gap = value as Gap;
-    if (gap.what !== 'readings') continue;
+    const gap = gapSchema.parse(value);
     assert.ok(gap.cause === 'quota' || gap.cause === 'overrun', `a gap of cause ${gap.cause}`);
+    count += gap.count;
+    if (gap.what === 'blocks') {
+      assert.ok(summaries !== undefined && gap.stream === MINUTES, `a gap in the blocks of ${gap.stream}`);
+      let named = 0;
+      for (const [from, to] of gap.blocks ?? [])
+        for (let number = from; number <= to; number++, named++) summaries.given.add(number);
+      assert.equal(gap.count, named, 'blocks of a gap against their numbers');
+      continue;
+    }
+    assert.equal(gap.what, 'readings', 'what was given up');
     assert.ok(gap.positions !== undefined, 'a gap without positions');
     (gap.cause === 'quota' ? given : overrun).push(gap.positions);
-    count += gap.count;
     assert.equal(gap.count, gap.positions[1] - gap.positions[0] + 1, 'readings of a gap against its positions');
   }
+  const ordered = given.toSorted(([a], [b]) => a - b);
+  for (const [i, [from]] of ordered.entries())
+    assert.ok(i === 0 || from > ordered[i - 1][1], `position ${from} was declared to be given up twice`);
+  assert.ok((ordered.at(-1)?.[1] ?? 0) < vault.journal.head, 'what was never there is declared to be given up');
   if (count > 0)
     for (const batch of writers.flatMap(({ batches }) => batches)) {
       batch.given = given;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
 import type { Vault } from '@tidegate/nodes/vault';
-import { checkReadings, notReplayed, takeGaps } from './check-readings.ts';
+import { checkReadings, expectedOf, notReplayed, takeGaps } from './check-readings.ts';
+import { MINUTES } from './summaries.ts';
 import { rejectionKey, stateAfter, type Ledger, type WriterBook } from './ledger.ts';
 import { contentOf, hex, type WriterContent } from './writer-state.ts';
 
@@ -35,7 +36,7 @@ export async function check(vault: Vault, ledger: Ledger, { gaps = false } = {})
         `w${writer} reads again from ${watermark}`,
       );
   }
-  await checkCounts(vault, ledger);
+  await checkCounts(vault, ledger, await checkSummaries(vault, ledger));
   return given;
 }
 
@@ -123,25 +124,42 @@ async function receiptsByWriter(vault: Vault, writers: number): Promise<bigint[]
   return split;
 }
 
-async function checkCounts(vault: Vault, { writers }: Ledger): Promise<void> {
+/** Of the blocks of summaries those wait that no gap names, and no other; how many, and their bytes. */
+async function checkSummaries(vault: Vault, { summaries }: Ledger): Promise<{ blocks: number; bytes: number }> {
+  const found = await vault.outbox.peek(MINUTES, 'oldest', [], 1e9);
+  const left = [...(summaries?.minutes ?? [])].filter(([number]) => !summaries?.given.has(number));
+  assert.deepEqual(
+    found.map(({ number, body }) => [number, hex(body)]),
+    left,
+    'blocks of summaries that wait',
+  );
+  return { blocks: left.length, bytes: left.reduce((sum, [, body]) => sum + body.length / 2, 0) };
+}
+
+async function checkCounts(
+  vault: Vault,
+  { writers, summaries }: Ledger,
+  minutes: { blocks: number; bytes: number },
+): Promise<void> {
   const { readings: counted, blocksWaiting, blockBytesWaiting, alertsWaiting, quarantined } = await vault.stats();
   const blocks = writers.flatMap(({ state }) => state.blocks);
   const batches = writers.flatMap((writer) => writer.batches);
-  // What is left of a segment after a shred is not counted one by one.
-  const shredded = batches.some(({ goneBefore, given }) => goneBefore > -Infinity || given !== undefined);
-  const readings = shredded ? counted : batches.reduce((sum, batch) => sum + batch.readings.length, 0);
+  // What is left of a segment after a shred is not counted one by one, and what was overrun may be there or not.
+  const unknown = batches.some(({ goneBefore, overrun = [] }) => goneBefore > -Infinity || overrun.length > 0);
+  const left = [...expectedOf(batches).values()].reduce((sum, { length }) => sum + length, 0);
   assert.deepEqual(
     { readings: counted, blocksWaiting, blockBytesWaiting, alertsWaiting, quarantined },
     {
-      readings,
-      blocksWaiting: blocks.length,
-      blockBytesWaiting: blocks.reduce((sum, [, body]) => sum + body.length / 2, 0),
+      readings: unknown ? counted : left,
+      blocksWaiting: minutes.blocks + blocks.length,
+      blockBytesWaiting: minutes.bytes + blocks.reduce((sum, [, body]) => sum + body.length / 2, 0),
       alertsWaiting: writers.reduce((sum, { state }) => sum + state.alerts.length, 0),
       quarantined: batches.reduce((sum, batch) => sum + batch.rejections.length, 0),
     },
     'counts of stats()',
   );
   const watermarks = writers.flatMap(({ state }) => (state.consumer === null ? [] : [state.consumer.replayFrom]));
+  if (summaries !== undefined) watermarks.push(summaries.passed);
   const lowest = watermarks.length === 0 ? vault.journal.head : Math.min(...watermarks);
   assert.equal(await vault.checkpoints.replayFrom(), lowest, 'where doors start to read again');
 }

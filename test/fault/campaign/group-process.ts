@@ -13,7 +13,8 @@ process.on('SIGTERM', () => process.exit(1));
 try {
   await CAMPAIGNS[task.campaign][task.kind].run({
     seed: task.seed,
-    rounds: task.rounds,
+    rounds: task.rounds ?? Infinity,
+    part: task.part,
     passed: () => send({ word: 'passed' }),
     count: (of, by = 1) => send({ word: 'count', of, by }),
     failed: (round, error, kept) => send({ word: 'failed', round, error: words(error), kept }),

@@ -5,6 +5,8 @@ export interface Group {
   /** Everything random in the group follows from it, save what the machine's scheduler decides. */
   seed: string;
   rounds: number;
+  /** Of a kind that has parts: which one. */
+  part?: string | undefined;
   /** Tells that a round has passed, and what else is worth counting. */
   passed(): void;
   count(word: string, by?: number): void;
@@ -18,6 +20,8 @@ export interface Kind {
   rounds: number;
   /** Rounds of a group at most. */
   group: number;
+  /** A kind that runs through each of these: each is a group, and all get the same share of the rounds. */
+  parts?: readonly string[];
   run(group: Group): Promise<void>;
 }
 

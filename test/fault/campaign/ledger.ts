@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { Reading, Rejection } from '@tidegate/nodes/reading';
 import type { Range } from '@tidegate/nodes/vault';
 import { stepOf, type Step } from './script.ts';
+import { minutesWaiting } from './summaries.ts';
 import { applyChanges, hex, newState, type WriterState } from './writer-state.ts';
 
 /** A batch that lies in the vault for certain. */
@@ -34,6 +35,8 @@ export class Ledger {
   readonly counts = new Map<string, number>();
   /** Month (`2026-03`) of a shred that began and of which nobody knows whether it came to its end. */
   shredding: string | undefined;
+  /** What a consumer that summarises has passed, and its blocks that wait. */
+  summaries: { passed: number; minutes: Map<number, string>; given: Set<number> } | undefined;
 
   constructor(seed: string, writers: number) {
     this.seed = seed;
@@ -46,6 +49,7 @@ export class Ledger {
     for (const { state, batches, unknown } of this.writers)
       copy.writers.push({ state: structuredClone(state), batches: batches.map((batch) => ({ ...batch })), unknown });
     copy.shredding = this.shredding;
+    copy.summaries = structuredClone(this.summaries);
     for (const [word, count] of this.counts) copy.counts.set(word, count);
     return copy;
   }
@@ -54,6 +58,7 @@ export class Ledger {
   become(other: Ledger): void {
     this.writers.splice(0, this.writers.length, ...other.fork().writers);
     this.shredding = other.shredding;
+    this.summaries = structuredClone(other.summaries);
     for (const [word, count] of other.counts) this.counts.set(word, count);
   }
 
@@ -97,6 +102,7 @@ export class Ledger {
     this.counts.set(word, this.count(word) + 1);
     if (word === 'shredding') this.shredding = rest[0];
     if (word === 'shredded') this.settleShred(true);
+    if (word === 'summarised') this.takeSummaries(Number(rest[0]), Number(rest[1]));
     if (!['appended', 'committed', 'conflict', 'full', 'unknown'].includes(word)) return;
     const [writer, number, ...results] = rest.map(Number);
     const book = this.writers[writer];
@@ -116,6 +122,11 @@ export class Ledger {
     } else if (word === 'conflict')
       assert.ok(step.kind === 'commit' && step.refused, `"${line}": its condition did hold`);
     book.state.next++;
+  }
+
+  private takeSummaries(passed: number, minutes: number): void {
+    this.summaries = { passed, minutes: minutesWaiting(minutes), given: new Set() };
+    for (const { state } of this.writers) state.consumer = null;
   }
 
   private accept(book: WriterBook, step: Step, position: number): number[] {

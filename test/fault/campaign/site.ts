@@ -3,7 +3,7 @@ import { accessSync, constants, mkdtempSync, readFileSync, rmSync, statSync, wri
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openVault, type Vault, type VaultSizes } from '@tidegate/nodes/vault';
+import { openVault, type BudgetOptions, type Vault, type VaultSizes } from '@tidegate/nodes/vault';
 import { Shim, type ShimOptions } from '../../support/shim.ts';
 import { Layout, filesBelow } from './layout.ts';
 import { Ledger } from './ledger.ts';
@@ -18,6 +18,7 @@ export interface WorkloadOptions extends Partial<Pick<Upkeep, 'shreds'>> {
   /** Of each writer; absent: without end, and with folds in between. */
   steps?: number;
   acts?: readonly Act[];
+  budget?: BudgetOptions | undefined;
 }
 
 /** Memory where there is some: a round costs less, and what a cut loses is decided by the model, not by the disk. */
@@ -40,14 +41,16 @@ export class Site {
   private marksTaken = 0;
   private tasks = 0;
 
-  constructor(seed: string, home = mkdtempSync(path.join(roomForRounds(), 'tidegate-campaign-')), writers = WRITERS) {
-    this.home = home;
-    this.ledger = new Ledger(seed, writers);
-    this.marksFile = path.join(home, 'marks');
+  constructor(seed: string, sizes?: VaultSizes) {
+    this.home = mkdtempSync(path.join(roomForRounds(), 'tidegate-campaign-'));
+    this.ledger = new Ledger(seed, WRITERS);
+    this.marksFile = path.join(this.home, 'marks');
     const random = new Random(`${seed}/sizes`);
-    this.sizes = random.chance(0.1)
-      ? {}
-      : { unfolded: random.pick([65_536, 131_072, 524_288]), journalFile: random.pick([32_768, 65_536, 262_144]) };
+    const small = () => ({
+      unfolded: random.pick([65_536, 131_072, 524_288]),
+      journalFile: random.pick([32_768, 65_536, 262_144]),
+    });
+    this.sizes = sizes ?? (random.chance(0.1) ? {} : small());
     writeFileSync(this.key, randomBytes(32).toString('hex'), { mode: 0o600 });
     writeFileSync(this.marksFile, '');
   }
@@ -70,7 +73,7 @@ export class Site {
 
   /** A process that will go on where the ledger stands. It waits for `go`. */
   workload(options: WorkloadOptions = {}): Workload {
-    const { shim, steps = WITHOUT_END, acts = [], shreds = false } = options;
+    const { shim, steps = WITHOUT_END, acts = [], shreds = false, budget } = options;
     const file = path.join(this.home, `task-${++this.tasks}.json`);
     const task: Task = {
       directory: this.directory,
@@ -80,6 +83,7 @@ export class Site {
       writers: this.ledger.writers.map(({ state }) => state),
       steps,
       sizes: this.sizes,
+      budget,
       acts,
       upkeep: { folds: steps === WITHOUT_END, shreds },
     };

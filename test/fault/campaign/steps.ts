@@ -5,52 +5,14 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { TideError } from '@tidegate/nodes/node';
 import { check } from './check.ts';
+import { GIVING_WAY } from './give-way-steps.ts';
 import { judgeImport, prepareImport, runImport } from './import-steps.ts';
 import type { Group, Kind } from './kind.ts';
 import { filesBelow, type StoredFile } from './layout.ts';
 import type { Ledger } from './ledger.ts';
 import { Random } from './random.ts';
+import { act, FOLD, settled, work, type Scenario } from './scenario.ts';
 import { Site } from './site.ts';
-import type { Act } from './task.ts';
-import type { Workload } from './workload.ts';
-
-/** A process under the shim. */
-type Victim = Pick<Workload, 'shim' | 'running' | 'end'>;
-
-/** Something that a vault does in several operations on the disk; it is killed in place of each of them. */
-interface Scenario {
-  name: string;
-  /** What lies there before. */
-  prepare(site: Site): Promise<void>;
-  /** What is killed; ends when the process has ended. */
-  act(site: Site, killAt: number): Promise<Victim>;
-  /** Holds what is left against the ledger, instead of a mere look into the vault. */
-  judge?(site: Site, ledger: Ledger): Promise<void>;
-}
-
-async function work(site: Site, steps: number, acts: readonly Act[] = []): Promise<void> {
-  const workload = site.workload({ steps, acts });
-  await workload.go();
-  await workload.end();
-  site.takeMarks();
-  site.ledger.cut();
-  await site.ask((vault) => check(vault, site.ledger));
-}
-
-async function act(site: Site, steps: number, killAt: number, acts: readonly Act[] = []): Promise<Workload> {
-  const workload = site.workload({ shim: {}, steps, acts });
-  workload.shim!.set('killAt', killAt);
-  await workload.go();
-  return workload;
-}
-
-const FOLD: Act = { act: 'fold' };
-
-/** A vault with segments, block files and a journal that was used again, and something that is not folded yet. */
-async function settled(site: Site): Promise<void> {
-  for (let times = 0; times < 2; times++) await work(site, 8, [FOLD]);
-  await work(site, 6);
-}
 
 const newKey = (site: Site): string => {
   const file = path.join(site.home, 'new key');
@@ -82,13 +44,31 @@ async function judgeRotation(site: Site, ledger: Ledger): Promise<void> {
     );
 }
 
+/** The readings lie in the months up to December 2025: all but the newest go, or all. */
+const shred = (before: string): Scenario => ({
+  name: `shred before ${before}`,
+  prepare: settled,
+  does: ['shredded', 'closed'],
+  act: (site, killAt) => act(site, 0, killAt, [{ act: 'shred', before }]),
+});
+
 const SCENARIOS: readonly Scenario[] = [
+  { name: 'fold', prepare: settled, does: ['folded', 'closed'], act: (site, killAt) => act(site, 0, killAt, [FOLD]) },
+  shred('2025-12'),
+  ...GIVING_WAY,
+  shred('2026-01'),
   {
     name: 'make',
     prepare: (site) => mkdir(site.directory, { mode: 0o700 }),
+    does: ['opened', 'closed'],
     act: (site, killAt) => act(site, 0, killAt),
   },
-  { name: 'work', prepare: (site) => work(site, 10), act: (site, killAt) => act(site, 12, killAt) },
+  {
+    name: 'work',
+    prepare: (site) => work(site, 10),
+    does: ['appended', 'committed', 'closed'],
+    act: (site, killAt) => act(site, 12, killAt),
+  },
   {
     name: 'open after a kill, and close',
     prepare: async (site) => {
@@ -101,98 +81,105 @@ const SCENARIOS: readonly Scenario[] = [
       site.ledger.cut();
       await site.ask((vault) => check(vault, site.ledger));
     },
+    does: ['opened', 'closed'],
     act: (site, killAt) => act(site, 0, killAt),
   },
-  { name: 'fold', prepare: settled, act: (site, killAt) => act(site, 0, killAt, [FOLD]) },
   {
     name: 'rotate',
     prepare: settled,
+    does: ['switched', 'rotated', 'closed'],
     act: (site, killAt) => act(site, 0, killAt, [{ act: 'rotate', to: newKey(site) }]),
     judge: judgeRotation,
   },
-  // The month before the newest one, and all months that there are.
-  ...['2025-12', '2026-01'].map((before) => ({
-    name: `shred before ${before}`,
-    prepare: settled,
-    act: (site: Site, killAt: number) => act(site, 0, killAt, [{ act: 'shred', before }]),
-  })),
-  { name: 'import', prepare: prepareImport, act: runImport, judge: judgeImport },
+  { name: 'import', prepare: prepareImport, does: [], act: runImport, judge: judgeImport },
 ];
 
+/** Each part is one scenario, at every operation unless there are fewer rounds for it. */
 export const steps: Kind = {
-  rounds: 1_600,
-  group: 800,
+  rounds: Infinity,
+  group: Infinity,
+  parts: SCENARIOS.map(({ name }) => name),
   async run(group) {
-    const random = new Random(group.seed);
-    const chosen = group.rounds >= SCENARIOS.length ? SCENARIOS : fewScenarios(random, group.rounds);
-    const each = Math.ceil(group.rounds / chosen.length);
-    for (const scenario of chosen) await runScenario(scenario, group, random, each);
+    const scenario = SCENARIOS.find(({ name }) => name === group.part);
+    assert.ok(scenario !== undefined, `no scenario "${group.part}"`);
+    await runScenario(scenario, group);
   },
 };
 
-const SAMPLED: ReadonlySet<string> = new Set(['fold', 'shred before 2025-12']);
-
-/** For a sample: what rewrites most first, and others of those that need nothing but the vault. */
-function fewScenarios(random: Random, count: number): Scenario[] {
-  const first = SCENARIOS.filter(({ name }) => SAMPLED.has(name));
-  const others = SCENARIOS.filter(({ name }) => !SAMPLED.has(name) && name !== 'import');
-  while (first.length < count) first.push(...others.splice(random.below(others.length), 1));
-  return first.slice(0, count);
-}
-
-/** At every operation while there are rounds enough, else at an even choice of them. */
-async function runScenario(scenario: Scenario, group: Group, random: Random, rounds: number): Promise<void> {
-  const site = new Site(`${group.seed}/${scenario.name}`);
+/** At every operation while there are rounds enough, until none is left to be killed at; else at an even choice of them. */
+async function runScenario(scenario: Scenario, group: Group): Promise<void> {
+  const random = new Random(group.seed);
+  const site = new Site(group.seed, scenario.sizes);
+  const started = performance.now();
   let kept = false;
   try {
     await scenario.prepare(site);
     mkdirSync(site.directory, { recursive: true, mode: 0o700 });
     site.layout.keep();
     const before = filesBelow(site.directory);
-    const last = await operationsOf(await scenario.act(site, 0));
-    // What the rehearsal was told is nothing that the vault in its place before has to hold.
-    site.newMarks();
-    const every = Math.max(1, last / rounds);
+    const last = await rehearsed(site, scenario);
+    const every = Math.max(1, last / group.rounds);
     group.count(`${scenario.name}: operations`, last);
-    for (let at = 1 + (every > 1 ? random.below(every) : 0); at <= last; at += every) {
-      const killAt = Math.floor(at);
-      await killedRound(site, scenario, before, killAt);
+    for (let at = 1 + (every > 1 ? random.below(every) : 0); ; at += every) {
+      if (at > last && every > 1) break;
+      const killed = await killedRound(site, scenario, before, Math.floor(at));
       group.passed();
-      group.count(scenario.name);
+      group.count(`${scenario.name}: ${killed ? 'killed at' : 'ended before its operation'}`);
+      // One run has some operations more than another.
+      if (at >= last && !killed) break;
     }
   } catch (error) {
     kept = true;
     group.failed(scenario.name, error, site.home);
   } finally {
+    group.count(`${scenario.name}: seconds`, Math.round((performance.now() - started) / 1000));
     if (!kept) site.remove();
   }
 }
 
-async function operationsOf(workload: Victim): Promise<number> {
-  const { shim } = workload;
+const LONGEST_MS = 20_000;
+
+/** Runs it to its end: how many operations it has. What it does not do cannot be killed, and so it has to do all. */
+async function rehearsed(site: Site, scenario: Scenario): Promise<number> {
+  const victim = await scenario.act(site, 0);
+  const { shim } = victim;
   let operations = 0;
-  while (workload.running) {
+  const deadline = performance.now() + LONGEST_MS;
+  while (victim.running && performance.now() < deadline) {
     operations = Math.max(operations, shim!.get('operations'));
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
   operations = Math.max(operations, shim!.get('operations'));
-  await workload.end();
+  assert.equal(await victim.end(), 0, `"${scenario.name}" did not end well without a kill`);
+  // What the rehearsal was told is nothing that the vault in its place before has to hold.
+  const words = new Set(
+    site
+      .newMarks()
+      .split('\n')
+      .map((line) => line.split(' ')[0]),
+  );
+  const missing = scenario.does.filter((word) => !words.has(word));
+  const failed = [...words].filter((word) => word.startsWith('not-') || word === 'unknown');
+  assert.deepEqual({ missing, failed }, { missing: [], failed: [] }, `what "${scenario.name}" did without a kill`);
+  assert.ok(operations > 0, `"${scenario.name}" does nothing on the disk`);
   return operations;
 }
 
+/** True when the process got as far as the operation. */
 async function killedRound(
   site: Site,
   scenario: Scenario,
   before: readonly StoredFile[],
   killAt: number,
-): Promise<void> {
+): Promise<boolean> {
   site.layout.put(before);
   const ledger = site.ledger.fork();
-  const workload = await scenario.act(site, killAt);
-  await workload.end();
+  const victim = await scenario.act(site, killAt);
+  const code = await victim.end();
   ledger.take(site.newMarks());
   ledger.cut();
   try {
+    assert.ok(code === null || code === 0, `the process ended with ${code}`);
     if (scenario.judge !== undefined) await scenario.judge(site, ledger);
     else await site.with((vault) => check(vault, ledger));
     // What a start completed has to stay.
@@ -202,4 +189,5 @@ async function killedRound(
       cause: error,
     });
   }
+  return code === null;
 }

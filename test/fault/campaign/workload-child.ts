@@ -3,12 +3,14 @@
  * its standard input, opens the vault, and lets all writers work at once. What was acknowledged it writes as marks to a
  * file, a line each, after the promise resolved and not before. A second line makes it close the vault and end.
  */
-import { openSync, readFileSync, writeSync } from 'node:fs';
+import { existsSync, openSync, readFileSync, writeSync } from 'node:fs';
+import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openVault, type Vault } from '@tidegate/nodes/vault';
 import { Random } from './random.ts';
 import { SHRED_BEFORE, stepOf } from './script.ts';
+import { summaryChanges } from './summaries.ts';
 import type { Act, Task } from './task.ts';
 import { Turnstile } from './turnstile.ts';
 import { applyChanges, type WriterState } from './writer-state.ts';
@@ -31,7 +33,12 @@ await go.promise;
 
 let vault: Vault;
 try {
-  vault = await openVault({ directory: task.directory, key: { file: task.key }, sizes: task.sizes });
+  vault = await openVault({
+    directory: task.directory,
+    key: { file: task.key },
+    sizes: task.sizes,
+    ...(task.budget && { budget: task.budget }),
+  });
 } catch (error) {
   mark('not-opened', codeOf(error));
   console.log(`not opened: ${String(error)}`);
@@ -50,6 +57,16 @@ async function perform(act: Act): Promise<void> {
     mark('folded');
   } else if (act.act === 'shred') {
     await turnstile.passAlone(() => shred(act.before));
+  } else if (act.act === 'summarise') {
+    const passed = vault.journal.head;
+    await vault.commit(summaryChanges(passed, act.minutes, task.writers.length));
+    mark('summarised', passed, act.minutes);
+  } else if (act.act === 'give-way') {
+    await giveWay();
+  } else if (act.act === 'look') {
+    const { gaps = 0 } = await vault.stats();
+    mark(gaps > 0 ? 'declared' : 'not-declared');
+    mark(existsSync(path.join(task.directory, 'vault.ballast')) ? 'not-released' : 'released');
   } else {
     mark('rotating');
     await vault.keys.prepareRotation({ file: act.to });
@@ -58,6 +75,19 @@ async function perform(act: Act): Promise<void> {
     await vault.keys.confirmRotation({ file: act.to });
     mark('rotated');
   }
+}
+
+async function giveWay(): Promise<void> {
+  mark('giving-way');
+  for (let looks = 1; ; looks++) {
+    const { quota } = await vault.stats();
+    if (quota === undefined || quota.used <= 0.9 * quota.bytes) break;
+    await sleep(10);
+    // What was given up in rows goes from the disk with a fold.
+    if (looks % 30 === 0) await vault.fold();
+  }
+  await vault.fold();
+  mark('gave-way');
 }
 
 /** One that failed may go on at the next fold: what it would take then is not known any more, and this process ends. */

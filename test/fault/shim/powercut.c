@@ -24,6 +24,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/time.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -33,10 +34,10 @@ enum slot {
   DELAY_US, /* each sync takes this long */
   HOLD,     /* syncs wait while this is not 0 */
   FAIL_MASK, FAIL_FROM, FAIL_TIMES, FAIL_ERRNO, /* which kinds (1 << enum kind), from which on (1 is the next), how many */
-  BUDGET,   /* bytes that all files may have; 0: any */
+  BUDGET,   /* bytes that all files may have, and what statfs tells of it; 0: any */
   CLOCK_MS, /* added to the wall clock */
   KILL_AT,  /* SIGKILL in place of operation number n; 0: never */
-  OPERATIONS = 16, MATCHED, FAILED, USED, HELD, /* written here: counts, bytes of all files, threads that wait */
+  OPERATIONS = 16, MATCHED, FAILED, USED, HELD, /* written here: counts, bytes of all files by name, threads that wait */
   UNSEEN    /* mappings through which files can be changed unseen */
 };
 
@@ -300,7 +301,7 @@ int fdatasync(int fd) { REAL(fdatasync); return sync_with(real, fd); }
   return result;
 
 #define GONE record(S_ISDIR(st.st_mode) ? E_RMDIR : E_UNLINK, st.st_ino, 0, 0, full, strlen(full), NULL, 0); \
-  if (S_ISREG(st.st_mode) && st.st_nlink == 1) page[USED] -= st.st_size
+  if (S_ISREG(st.st_mode)) page[USED] -= st.st_size
 
 int unlink(const char *path) { REAL(unlink); BY_NAME(path, REMOVE, real(path), GONE) }
 int remove(const char *path) { REAL(remove); BY_NAME(path, REMOVE, real(path), GONE) }
@@ -336,7 +337,8 @@ static int two_names(int (*real)(const char *, const char *), enum entry entry, 
   int replaced = lstat(full_to, &old) == 0 && old.st_ino != st.st_ino && S_ISREG(old.st_mode);
   int result = real(from, to), failed = errno;
   if (result == 0) {
-    if (replaced && entry == E_RENAME && old.st_nlink == 1) page[USED] -= old.st_size;
+    if (replaced && entry == E_RENAME) page[USED] -= old.st_size;
+    if (entry == E_LINK) page[USED] += st.st_size;
     int length = snprintf(both, sizeof both, "%s%c%s", full_from, 0, full_to);
     record(entry, st.st_ino, 0, 0, both, (size_t)length, NULL, 0);
   }
@@ -346,6 +348,18 @@ static int two_names(int (*real)(const char *, const char *), enum entry entry, 
 }
 int rename(const char *from, const char *to) { REAL(rename); return two_names(real, E_RENAME, from, to); }
 int link(const char *from, const char *to) { REAL(link); return two_names(real, E_LINK, from, to); }
+
+/* What a disk of so many bytes has free. */
+#define OF_BUDGET(path, st)                                                              \
+  char room[PATH_MAX];                                                                   \
+  int result = real(path, st);                                                           \
+  if (result == 0 && page[BUDGET] != 0 && is_below(absolute(path, room))) {              \
+    int64_t left = page[BUDGET] > page[USED] ? page[BUDGET] - page[USED] : 0;            \
+    (st)->f_bavail = (st)->f_bfree = (uint64_t)(left / (int64_t)(st)->f_bsize);          \
+  }                                                                                      \
+  return result;
+int statfs(const char *path, struct statfs *st) { REAL(statfs); OF_BUDGET(path, st) }
+int statfs64(const char *path, struct statfs64 *st) { REAL(statfs64); OF_BUDGET(path, st) }
 
 /* SQLite maps its WAL index, which a power cut loses anyway; any other shared mapping would change files unseen. */
 void *mmap64(void *where, size_t length, int protection, int flags, int fd, off64_t offset) {
