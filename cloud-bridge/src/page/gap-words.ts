@@ -7,7 +7,7 @@ const CAUSES: Record<GapView['cause'], string> = {
   damaged: 'Damaged on the device',
   shredded: 'Destroyed together with their key',
   restored: 'Missing after the gateway was restored from a copy',
-  overrun: 'Overwritten before they were summarised',
+  overrun: 'Given up before a flow had stored what it makes of them',
 };
 
 /** How many of what, e.g. `1,200 readings`; `some readings` where the gateway may not say how many. */
@@ -28,6 +28,7 @@ export function coveredBy({ cause, what, coarsest }: GapView): string {
   if (what === 'alerts') return coarsest === null ? 'no trace of them is left' : 'their number is kept';
   // A shred ends what lies on the device; what had been sent is not its.
   if (coarsest === null && cause === 'shredded') return 'what had been sent before stays here';
+  if (coarsest === null && cause === 'overrun') return 'summaries hold a part of them at best';
   if (coarsest === null) return 'nothing covers this span';
   const length = format.duration(coarsest * 1000);
   return what === 'readings' ? `summaries of ${length} cover it` : `summaries of ${length} still cover it`;

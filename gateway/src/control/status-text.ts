@@ -41,7 +41,7 @@ export function statusText(status: GatewayStatus, now: number): string {
   }
   facts.push(...vaultFacts(status), [
     'waiting',
-    `${grouped(vault.blocksWaiting)} blocks (${bytesText(vault.blockBytesWaiting)}), ${grouped(vault.alertsWaiting)} alerts`,
+    `${counted(vault.blocksWaiting, 'block')} (${bytesText(vault.blockBytesWaiting)}), ${counted(vault.alertsWaiting, 'alert')}`,
   ]);
   const { orphanBlocksWaiting = 0 } = vault;
   if (orphanBlocksWaiting > 0 || (bridge?.conflicts ?? 0) > 0)

@@ -31,6 +31,10 @@ describe('the page on what was lost', () => {
       said(gap({ coarsest: null, cause: 'shredded' })),
       /Destroyed .*; what had been sent before stays here$/,
     );
+    assert.match(
+      said(gap({ coarsest: null, cause: 'overrun' })),
+      /before a flow .*; summaries hold a part of them at best$/,
+    );
     assert.match(said(gap({ count: null, series: null })), /^some readings/);
   });
 
