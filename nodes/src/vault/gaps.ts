@@ -61,7 +61,6 @@ interface Spans {
 export const spansAreRight = ({ id, last, timeFrom, timeTo }: Spans): boolean => id <= last && timeFrom <= timeTo;
 export const gapSchema = gapFields.refine(spansAreRight, 'last is below id, or timeTo before timeFrom');
 export type Gap = z.infer<typeof gapSchema>;
-export type GapCause = Gap['cause'];
 
 /** What was given up in one commit, before it has a number. */
 export type Loss = Omit<Gap, 'id' | 'last' | 'writer'>;

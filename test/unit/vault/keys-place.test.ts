@@ -14,11 +14,11 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { checkPlace, PLACE_FILE, type PlaceCheck, probePlace } from '../../../nodes/src/vault/keys/file-place.ts';
-import { createKeys } from '../../../nodes/src/vault/keys/keys.ts';
+import { freshKeys, ringOf } from '../../../nodes/src/vault/keys/keys.ts';
 import { comparePlaces, placeOf, type PlaceProbe, type Told } from '../../../nodes/src/vault/keys/place.ts';
 import { Sealer } from '../../../nodes/src/vault/keys/sealed.ts';
 
-const { ring } = createKeys(randomBytes(32).toString('hex'));
+const ring = ringOf(freshKeys(randomBytes(32).toString('hex'), 0));
 const sealer = new Sealer(ring, randomBytes(16));
 const hash = (...parts: readonly string[]): Buffer => ring.nameHash(...parts);
 const check = (directory: string): PlaceCheck => checkPlace(directory, ring, sealer);

@@ -1,5 +1,5 @@
 import { TideError } from '../../node/errors.ts';
-import type { KeyRing } from '../keys/keys.ts';
+import type { KeyRing } from '../keys/key-ring.ts';
 import type { Kind, Place, Sealer } from '../keys/sealed.ts';
 import type { Sqlite } from './sqlite-schema.ts';
 

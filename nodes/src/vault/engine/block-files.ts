@@ -1,6 +1,6 @@
 import type { Disk, DiskFile } from '../disk.ts';
 
-/** A waiting block as it lies in a file: found again by scanning when the catalogue is lost. */
+/** A waiting block as it lies in a file. */
 export interface FiledBlock {
   stream: number;
   number: number;
@@ -20,8 +20,6 @@ export interface BlockPlace {
 const MAGIC = 0x4b_4c_42_54;
 const HEAD = 24;
 const PIECE = 256 * 1024;
-/** Longest sealed body: a block has at most 1 MiB. */
-const MAX_SEALED = 2 * 1024 * 1024;
 
 const nameOf = (number: number): string => `${String(number).padStart(10, '0')}.tide`;
 
@@ -70,27 +68,6 @@ export class BlockFiles {
     const file = this.disk.open(nameOf(number));
     try {
       return file.size;
-    } finally {
-      file.close();
-    }
-  }
-
-  /** Every block of a file with its place; after a damaged head it goes on at the next one. */
-  *scan(number: number): Generator<FiledBlock & BlockPlace> {
-    const file = this.disk.open(nameOf(number));
-    try {
-      for (let at = 0; at + HEAD <= file.size;) {
-        const head = Buffer.from(file.read(at, HEAD));
-        const length = head.readUInt32LE(20);
-        if (head.readUInt32LE(0) !== MAGIC || length > MAX_SEALED || at + HEAD + length > file.size) {
-          at++;
-          continue;
-        }
-        const sealed = file.read(at + HEAD, length);
-        const [stream, block, size] = [head.readUInt32LE(4), head.readDoubleLE(8), head.readUInt32LE(16)];
-        yield { stream, number: block, size, sealed, place: at + HEAD, length };
-        at += HEAD + length;
-      }
     } finally {
       file.close();
     }

@@ -6,9 +6,6 @@ import { isAuthentic, isWhole, type HeaderContent, type KeyHeader, type Lock, si
 import { BASE_KEY, journalKey } from './key-numbers.ts';
 import { KeyRing } from './key-ring.ts';
 
-export type { KeyHeader } from './key-header.ts';
-export { KeyRing } from './key-ring.ts';
-
 /** A header's keys, opened. */
 export interface OpenKeys {
   header: KeyHeader;
@@ -112,19 +109,6 @@ export const ringOf = ({ header, dataKeys }: OpenKeys): KeyRing =>
 
 export const shreddedOf = (header: KeyHeader): Map<number, number> =>
   new Map(header.shredded.map(({ id, at }) => [id, at]));
-
-/** Makes the header of a new vault. */
-export function createKeys(secret: string, now = 0): { header: KeyHeader; ring: KeyRing } {
-  const keys = freshKeys(secret, now);
-  return { header: keys.header, ring: ringOf(keys) };
-}
-
-/** Opens the data keys. Throws TideError `wrong-key` when the secret is another one, `damaged` when the header is. */
-export function unlock(header: KeyHeader, secret: string): KeyRing {
-  const keys = openHeader(header, secret);
-  if (keys.altered.length > 0) throw new TideError('damaged', keys.altered.join('; '));
-  return ringOf(keys);
-}
 
 function openLock({ locks, store }: KeyHeader, secret: string): { lock: number; root: Uint8Array } | undefined {
   // The next secret's first: while a rotation is under way, that is the one that is meant to open.
