@@ -89,7 +89,7 @@ function Lost(): VNode | null {
   const [since, setSince] = useState(0);
   useEffect(() => setSince(Date.now()), [connection]);
   if (connection !== 'lost') return null;
-  return html`<div class="lost" role="alert">
+  return html`<div class="connection-lost" role="alert">
     <p>
       <strong>The connection to the cloud is lost</strong> since ${format.time(since, Date.now())}. What you see may be
       old; the page tries again by itself.

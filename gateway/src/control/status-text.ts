@@ -46,7 +46,8 @@ export function statusText(status: GatewayStatus, now: number): string {
   const { orphanBlocksWaiting = 0 } = vault;
   if (orphanBlocksWaiting > 0 || (bridge?.conflicts ?? 0) > 0)
     facts.push(['earlier', earlierText(orphanBlocksWaiting, bridge?.conflicts ?? 0)]);
-  for (const { text } of vaultWarnings(vault)) facts.push(['warning', text]);
+  for (const { key, text } of vaultWarnings(vault))
+    facts.push(['warning', key.startsWith('damaged') ? `${text}; tidegate vault verify names what is damaged` : text]);
   facts.push(
     [
       'cloud',
