@@ -236,8 +236,11 @@ describe('the page in a browser', function () {
     await cloud.stop();
     await page.getByRole('alert').getByText('The connection to the cloud is lost').waitFor();
     await page.getByText('not connected').waitFor();
-    cloud = await start();
+    // While nobody listens: afterwards the page, which tries by itself, may be faster than a click.
+    const tried = page.waitForRequest(/\/events$/);
     await page.getByRole('button', { name: 'Try now' }).click();
+    await tried;
+    cloud = await start();
     await page.getByText('live', { exact: true }).waitFor();
     await card().waitFor();
     await page.getByText('The connection to the cloud is lost').waitFor({ state: 'detached' });

@@ -28,7 +28,7 @@ export function coveredBy({ cause, what, coarsest }: GapView): string {
   if (what === 'alerts') return coarsest === null ? 'no trace of them is left' : 'their number is kept';
   // A shred ends what lies on the device; what had been sent is not its.
   if (coarsest === null && cause === 'shredded') return 'what had been sent before stays here';
-  if (coarsest === null && cause === 'overrun') return 'summaries hold a part of them at best';
+  if (coarsest === null && cause === 'overrun') return 'summaries may hold them all the same, whole or in part';
   if (coarsest === null) return 'nothing covers this span';
   const length = format.duration(coarsest * 1000);
   return what === 'readings' ? `summaries of ${length} cover it` : `summaries of ${length} still cover it`;

@@ -25,7 +25,7 @@ export function WindowTable(props: { windows: readonly SummaryView[]; series: Se
             <th scope="col">From (${format.zone(props.windows.at(-1)?.windowStart ?? 0)})</th>
             <th scope="col">Readings</th>
             ${!words && ['Mean', 'Min', 'p10', 'p50', 'p90', 'Max'].map((name) => html`<th scope="col">${name}</th>`)}
-            <th scope="col">Last</th>
+            <th scope="col" class=${words ? 'words' : ''}>Last</th>
           </tr>
         </thead>
         <tbody>
@@ -45,6 +45,6 @@ function Row({ window, words }: { window: SummaryView; words: boolean }): VNode 
     ${!words && [mean, min].map((value) => html`<td>${format.value(value, null)}</td>`)}
     ${!words && [p10, p50, p90].map((value) => html`<td>${value === null ? '–' : format.quantile(value)}</td>`)}
     ${!words && html`<td>${format.value(max, null)}</td>`}
-    <td>${format.value(window.last?.value ?? null, null)}</td>
+    <td class=${words ? 'words' : ''}>${format.value(window.last?.value ?? null, null)}</td>
   </tr>`;
 }
