@@ -80,5 +80,6 @@ describe('progress line', () => {
   it('fits its width', () => {
     assert.equal(progressLine(0.5, '5 sent', 40), `[${'='.repeat(12)}${' '.repeat(12)}]  50 % 5 sent`);
     for (const done of [0, 1, 7]) assert.ok(progressLine(done, 'x'.repeat(100), 60).length <= 60);
+    assert.equal(progressLine(0.5, '5 sent', 0), progressLine(0.5, '5 sent', 80), 'a serial line has no width');
   });
 });
