@@ -17,8 +17,8 @@ export function startCli(args: readonly string[], env: NodeJS.ProcessEnv = {}): 
   return Program.node(`tidegate ${args[0]}`, 'gateway/src/main.ts', args, { env });
 }
 
-export const openGatewayVault = (directory: string): Promise<Vault> =>
-  openVault({ directory: path.join(directory, 'vault'), key: { file: path.join(directory, 'keys/vault.key') } });
+export const openGatewayVault = (directory: string, keyFile = path.join(directory, 'keys/vault.key')): Promise<Vault> =>
+  openVault({ directory: path.join(directory, 'vault'), key: { file: keyFile } });
 
 export interface AgeKey {
   file: string;
