@@ -45,8 +45,11 @@ export interface EngineCalls extends KeyCalls {
   /** Asks for a fold; how many folds must have ended (`folds`) for it to be done. */
   requestFold(): number;
   folds(): number;
-  /** A slice of the background work; milliseconds until the next one. */
-  maintain(): number;
+  /**
+   * A slice of the background work; milliseconds until the next one, undefined when the vault is closed. Throws nothing:
+   * what fails is among the problems of `stats` until it goes well.
+   */
+  maintain(): number | undefined;
   /** Findings, some at a time; `begin` starts from the beginning. */
   verify(begin: boolean): { findings: Finding[]; done: boolean };
   stats(): EngineStats;

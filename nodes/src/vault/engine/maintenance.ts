@@ -5,7 +5,6 @@ import { SnapshotWriter, snapshots } from '../catalogue/sqlite-snapshot.ts';
 import type { SegmentEntry } from '../readings/reading-store.ts';
 import type { BlockFileWriter } from './block-files.ts';
 import type { BudgetKeeper } from './budget-keeper.ts';
-import { redoInto } from './redo.ts';
 import type { Parts } from './sqlite-parts.ts';
 
 /** How long the catalogue's transaction stays open: what a crash makes the next start apply again. */
@@ -70,9 +69,11 @@ export class Maintenance {
 
   /** A fold that begins after this. */
   requestFold(): number {
-    this.wanted = this.folds + (this.running === undefined ? 1 : 2);
+    const number = this.folds + (this.running === undefined ? 1 : 2);
+    // One that was under way may have failed since: who asked meanwhile still waits for the one after it.
+    this.wanted = Math.max(this.wanted, number);
     this.retryAt = 0;
-    return this.wanted;
+    return number;
   }
 
   /** One slice; how long until the next one may come, milliseconds. */
@@ -85,7 +86,8 @@ export class Maintenance {
         return 0;
       }
       const delay = this.work();
-      if (delay !== undefined) this.trouble = undefined;
+      // Only when all is done: a fold that begins again has not gone well yet.
+      if (delay === undefined) this.trouble = undefined;
       return delay ?? IDLE_MS;
     } catch (error) {
       this.failed(error);
@@ -102,8 +104,9 @@ export class Maintenance {
 
   stop(): void {
     // The generator's own `finally` removes unfinished files.
-    this.running?.return();
+    const { running } = this;
     this.running = undefined;
+    running?.return();
   }
 
   private work(): number | undefined {
@@ -114,6 +117,7 @@ export class Maintenance {
       const next = this.running.next();
       if (next.done !== true) return next.value;
       this.running = undefined;
+      this.trouble = undefined;
       this.folds++;
       this.budget.folded();
       this.foldedAt = clock.monotonic();
@@ -145,17 +149,27 @@ export class Maintenance {
     );
   }
 
+  /** What the fold had begun is begun anew by the next one. */
   private failed(error: unknown): void {
-    const { readings } = this.parts;
+    const { readings, undo, directory } = this.parts;
     this.trouble = reasonOf(error);
-    this.stop();
-    if (readings.folding) readings.abandonFold();
     this.retryAt = this.clock.monotonic() + RETRY_MS;
-    const { catalogue, log, directory } = this.parts;
-    // SQLite gives up the whole long transaction when its commit fails; the journal has all of it.
-    if (!catalogue.db.inTransaction) redoInto(catalogue, log);
+    // Each of these is due, whether the others go well or not.
+    this.attempt(() => this.stop());
+    this.attempt(() => readings.folding && readings.abandonFold());
+    // SQLite gives up the whole long transaction when its commit fails.
+    this.attempt(() => undo.restore());
     const found = engineError(error, directory);
-    if (found.code === 'disk-full' && this.budget.giveWay(found.message)) this.retryAt = 0;
+    if (found.code !== 'disk-full' || undo.stopped !== undefined) return;
+    this.attempt(() => this.budget.giveWay(found.message) && (this.retryAt = 0));
+  }
+
+  private attempt(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.trouble += `; then ${reasonOf(error)}`;
+    }
   }
 
   /**

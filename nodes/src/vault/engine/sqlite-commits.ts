@@ -1,28 +1,20 @@
-import { TideError } from '../../node/errors.ts';
+import type { TideError } from '../../node/errors.ts';
 import { applyItems, seriesEffect } from '../catalogue/sqlite-apply.ts';
-import { markDamaged } from '../catalogue/sqlite-catalogue.ts';
 import { engineError } from '../catalogue/sqlite-schema.ts';
 import type { ItemResult, WriteGroup, WriteItem, WriteResult } from '../engine.ts';
 import type { BudgetKeeper } from './budget-keeper.ts';
 import type { Effect } from './effects.ts';
 import { recordOf, takeIn } from './group-record.ts';
-import { redoInto } from './redo.ts';
 import type { Parts } from './sqlite-parts.ts';
 
 /** Writes groups: into the catalogue's open transaction, then as one record into the journal, synced. Both or neither. */
 export class Commits {
   private readonly parts: Parts;
   private readonly budget: BudgetKeeper;
-  private damage: TideError | undefined;
 
   constructor(parts: Parts, budget: BudgetKeeper) {
     this.parts = parts;
     this.budget = budget;
-  }
-
-  /** Why nothing more is written until the next start. */
-  get stopped(): TideError | undefined {
-    return this.damage;
   }
 
   /**
@@ -31,7 +23,7 @@ export class Commits {
    */
   write(group: WriteGroup): WriteResult {
     const { parts, budget } = this;
-    if (this.damage !== undefined) throw this.damage;
+    if (parts.undo.stopped !== undefined) throw parts.undo.stopped;
     const { refusal } = budget;
     if (refusal !== undefined && group.items.some(({ kind }) => kind === 'append'))
       return this.writeWithoutAppends(group, refusal);
@@ -42,7 +34,8 @@ export class Commits {
         return result;
       } catch (error) {
         const found = engineError(error, parts.directory);
-        if (this.stopped !== undefined || found.code !== 'disk-full' || !budget.giveWay(found.message)) throw error;
+        if (parts.undo.stopped !== undefined || found.code !== 'disk-full' || !budget.giveWay(found.message))
+          throw error;
       }
     }
   }
@@ -61,7 +54,7 @@ export class Commits {
   }
 
   private writeOnce(group: WriteGroup): WriteResult {
-    const { catalogue } = this.parts;
+    const { catalogue, undo, directory } = this.parts;
     const inCatalogue = group.series.length > 0 || catalogue.damage.pending || group.items.some(concernsCatalogue);
     if (!inCatalogue) return this.append(group, []);
     catalogue.begin();
@@ -81,7 +74,9 @@ export class Commits {
       return { head: catalogue.head, results: results.length > 0 ? results : written.results };
     } catch (error) {
       catalogue.head = head;
-      this.undo(error);
+      undo.backTo('commit_group');
+      const found = engineError(error, directory);
+      if (found.code === 'damaged') undo.stop(found);
       throw error;
     }
   }
@@ -101,31 +96,6 @@ export class Commits {
     if (record.receipts !== undefined) receipts.add(number, record.receipts);
     if (catchUp.reached(number)) takeIn(readings, record.appends, first);
     return { head, results };
-  }
-
-  /** Brings the catalogue back to before the group. SQLite may have rolled the whole long transaction back by itself. */
-  private undo(error: unknown): void {
-    const { catalogue, log, directory } = this.parts;
-    try {
-      if (catalogue.db.inTransaction) catalogue.db.exec('ROLLBACK TO commit_group; RELEASE commit_group');
-      else redoInto(catalogue, log);
-    } catch (failure) {
-      this.stop(engineError(failure, directory));
-    }
-    const found = engineError(error, directory);
-    if (found.code === 'damaged') this.stop(found);
-  }
-
-  /** A catalogue that lost rows must not give out numbers any more: it is made again at the next start. */
-  private stop(found: TideError): void {
-    const { directory, findings } = this.parts;
-    this.damage = new TideError(
-      'damaged',
-      `${found.message}; nothing more is written: start again, and it is made anew`,
-      { cause: found },
-    );
-    findings.problems.push(this.damage.message);
-    markDamaged(directory, found.message);
   }
 }
 

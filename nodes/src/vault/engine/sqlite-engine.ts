@@ -121,10 +121,10 @@ export class SqliteEngine implements EngineCalls {
     this.session?.cut.end();
   }
 
-  /** A slice of what goes on in the background; how long until the next one, milliseconds. */
-  maintain(): number {
-    const { maintenance, commits } = this.require();
-    return commits.stopped === undefined ? maintenance.step() : maintenance.idle;
+  maintain(): number | undefined {
+    if (this.session === undefined) return undefined;
+    const { maintenance, parts } = this.session;
+    return parts.undo.stopped === undefined ? maintenance.step() : maintenance.idle;
   }
 
   /** Whether queries see every committed reading: after a start the newest ones are read back first. */
@@ -178,9 +178,9 @@ export class SqliteEngine implements EngineCalls {
   }
 
   stats(): EngineStats {
-    const { parts, maintenance, budget, commits } = this.require();
+    const { parts, maintenance, budget } = this.require();
     try {
-      return (this.lastStats = statsOf(parts, maintenance, budget, commits.stopped));
+      return (this.lastStats = statsOf(parts, maintenance, budget));
     } catch (error) {
       // A damaged catalogue may not be countable any more.
       if (this.lastStats === undefined || engineError(error, parts.directory).code !== 'damaged') throw error;

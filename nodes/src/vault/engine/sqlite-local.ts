@@ -58,11 +58,8 @@ export class LocalEngine implements EngineChannel {
 
   private goOn(): void {
     this.wentOnAt = systemClock.monotonic();
-    try {
-      this.schedule(this.engine.maintain());
-    } catch (error) {
-      if (engineError(error, this.directory).code !== 'closed') this.schedule(LONGEST_PAUSE_MS);
-    }
+    const pause = this.engine.maintain();
+    if (pause !== undefined) this.schedule(pause);
   }
 
   /** A call that finds the database busy has done nothing, so it can be made again. */

@@ -16,7 +16,7 @@ import type { SettledBudget } from './file-room.ts';
 import type { FindingLog } from './finding-log.ts';
 import { GapLedger } from './gap-ledger.ts';
 import { ReceiptKeeper } from './receipt-keeper.ts';
-import { redoInto } from './redo.ts';
+import { Undo } from './sqlite-undo.ts';
 
 /** What a vault is made of, opened and as far as the journal's end (`sqlite-recovery.ts`). */
 export interface RecoveredParts {
@@ -67,6 +67,7 @@ export class Parts {
   readonly budget: SettledBudget;
   readonly ledger: GapLedger;
   readonly findings: FindingLog;
+  readonly undo: Undo;
   readonly written: Written = { journal: 0, segments: 0, catalogue: 0, readings: 0 };
   incarnation: Buffer;
   /** Newest record that segments, block files and snapshot include. */
@@ -98,6 +99,7 @@ export class Parts {
     this.snapshotRecord = recovered.snapshotRecord;
     this.incarnation = recovered.catalogue.incarnation ?? Buffer.alloc(0);
     this.ledger = new GapLedger(this);
+    this.undo = new Undo(this.directory, this.catalogue, this.log, this.findings);
   }
 
   /** What a record says of when it was written. */
@@ -118,8 +120,7 @@ export class Parts {
       this.catchUp.reached(number);
       catalogue.db.exec('RELEASE own');
     } catch (error) {
-      if (catalogue.db.inTransaction) catalogue.db.exec('ROLLBACK TO own; RELEASE own');
-      else redoInto(catalogue, log);
+      this.undo.backTo('own');
       throw error;
     }
   }

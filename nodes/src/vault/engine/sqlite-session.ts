@@ -67,12 +67,12 @@ export function openSession(options: VaultOptions, clock: Clock): Session {
   }
 }
 
-export function closeSession({ parts, cut, maintenance, budget, commits }: Session): void {
+export function closeSession({ parts, cut, maintenance, budget }: Session): void {
   try {
     cut.end();
     maintenance.stop();
     budget.close();
-    if (commits.stopped === undefined) settle(parts);
+    if (parts.undo.stopped === undefined) settle(parts);
   } finally {
     release(parts);
   }

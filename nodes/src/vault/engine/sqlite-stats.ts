@@ -5,12 +5,7 @@ import type { Maintenance } from './maintenance.ts';
 import type { Parts } from './sqlite-parts.ts';
 
 /** What a vault says of itself; cheap enough to be asked every second. */
-export function statsOf(
-  parts: Parts,
-  maintenance: Maintenance,
-  budget: BudgetKeeper,
-  problem: Error | undefined,
-): EngineStats {
+export function statsOf(parts: Parts, maintenance: Maintenance, budget: BudgetKeeper): EngineStats {
   const { catalogue, readings, directory, written, findings } = parts;
   const { blocks, bytes } = catalogue.outbox.streams.waiting();
   const entries = readings.entries();
@@ -34,7 +29,7 @@ export function statsOf(
     orphanBlocksWaiting: catalogue.outbox.streams.orphanBlocks,
     quarantined: catalogue.door.quarantined,
     damaged: catalogue.damage.count,
-    problems: problem === undefined || said.includes(problem.message) ? said : [...said, problem.message],
+    problems: said,
     bytesAtRest: atRest,
     ...(folded === 0 ? {} : { bytesPerReading: sizes.segments / folded }),
     bytesWritten: {
