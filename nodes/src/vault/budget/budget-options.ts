@@ -13,9 +13,9 @@ export interface BudgetOptions {
 }
 
 export const MIN_QUOTA = 64 * MIB;
-export const MAX_QUOTA = 2 ** 50;
-export const MAX_RETENTION_DAYS = 36_500;
-export const MAX_BALLAST = 1 << 30;
+const MAX_QUOTA = 2 ** 50;
+const MAX_RETENTION_DAYS = 36_500;
+const MAX_BALLAST = 1 << 30;
 
 /** Document that holds the quota which was found at the first start. */
 export const QUOTA_FOUND = { namespace: 'budget', key: 'quota' } as const;

@@ -19,7 +19,7 @@ import { restoreSnapshot, snapshots } from './sqlite-snapshot.ts';
 import { CatalogueSum } from './file-sum.ts';
 
 /** Left by a process whose catalogue turned out damaged while it ran; the next start makes it again. */
-export const DAMAGE_MARK = 'vault.damaged';
+const DAMAGE_MARK = 'vault.damaged';
 const DATABASE_FILES = [DATABASE_FILE, `${DATABASE_FILE}-wal`, `${DATABASE_FILE}-shm`];
 /** Of the first version, which kept everything in one database. */
 const OLD_DATABASE = 'vault.db';

@@ -5,7 +5,7 @@ import { TideError } from '../../node/errors.ts';
 import { touchPrivate } from '../keys/file-header.ts';
 import type { Sqlite } from './sqlite-schema.ts';
 
-export const OWNER_FILE = 'vault.lock';
+const OWNER_FILE = 'vault.lock';
 
 /**
  * One process owns a vault. The claim is an open write transaction on a tiny database of its own: the operating system

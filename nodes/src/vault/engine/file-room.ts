@@ -8,7 +8,7 @@ import { BOOTS, bootSchema, type Boot } from '../dating.ts';
 import type { Disk, DiskFile } from '../disk.ts';
 
 /** Held back for the moment when the disk is full: there for nothing else. */
-export const BALLAST_FILE = 'vault.ballast';
+const BALLAST_FILE = 'vault.ballast';
 const UNFINISHED = `${BALLAST_FILE}.new`;
 /** Written and synced at once, so that commits in between do not wait for long. */
 const STEP = 512 * 1024;

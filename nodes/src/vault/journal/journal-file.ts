@@ -103,7 +103,7 @@ export class JournalFile {
 }
 
 /** How many of the values are not above `value`. */
-export function upperBound(values: readonly number[], value: number): number {
+function upperBound(values: readonly number[], value: number): number {
   let low = 0;
   let high = values.length;
   while (low < high) {

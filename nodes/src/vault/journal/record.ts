@@ -66,9 +66,9 @@ const BOX_OVERHEAD = 45;
 
 export const TAG_BYTES = TAG;
 export const SEAL_BYTES = SEAL;
-export const MAX_BOXES = 8_192;
+const MAX_BOXES = 8_192;
 export const MAX_BOX_BYTES = 64 * 1024 * 1024;
-export const MAX_RECORD_BYTES = 256 * 1024 * 1024;
+const MAX_RECORD_BYTES = 256 * 1024 * 1024;
 
 export interface RecordPlace {
   number: number;

@@ -23,7 +23,7 @@ export type Derivation = z.infer<typeof derivationSchema>;
 
 export const MIN_PASSPHRASE = 8;
 /** 64 MiB, and 0.16 s on the machine where it was chosen; docs/vault.md says what that means for a small board. */
-export const SCRYPT = { N: 2 ** 16, r: 8, p: 1 } as const;
+const SCRYPT = { N: 2 ** 16, r: 8, p: 1 } as const;
 
 /** A derivation with a fresh salt and today's parameters. */
 export function newDerivation(secret: string): Derivation {

@@ -33,7 +33,7 @@ export type Lock = z.infer<typeof lockSchema>;
  * What stands in clear beside the data: wrapped data keys, and how to make the key that opens them. A secret gives a
  * key-encryption key, which wraps the root key; the root key wraps the data keys and authenticates the whole header.
  */
-export const keyHeaderSchema = z.strictObject({
+const keyHeaderSchema = z.strictObject({
   format: z.literal(FORMAT),
   /** The store's id, part of the associated data of everything sealed in it; never changes. */
   store: base64(16),

@@ -20,7 +20,7 @@ export interface PlaceProbe {
 }
 
 export type Trait = keyof PlaceProbe;
-export const TRAITS = ['directory', 'file', 'birth', 'medium', 'board', 'machine'] as const satisfies readonly Trait[];
+const TRAITS = ['directory', 'file', 'birth', 'medium', 'board', 'machine'] as const satisfies readonly Trait[];
 
 /** The same with keyed hashes instead of values, so that the record reveals nothing even to those who may open it. */
 export type Place = PlaceProbe;

@@ -26,8 +26,8 @@ export interface QueryPlan {
   size: number;
 }
 
-export const DEFAULT_LIMIT = 10_000;
-export const DEFAULT_SIZE = 1_000;
+const DEFAULT_LIMIT = 10_000;
+const DEFAULT_SIZE = 1_000;
 /** One row in a message would be joined to a list of rows otherwise than several are. */
 const [MIN_SIZE, MAX_SIZE] = [2, 10_000];
 

@@ -21,7 +21,7 @@ export interface QueryRequest {
 }
 
 export type QueryOrder = (typeof ORDERS)[number];
-export const ORDERS = ['series', 'oldest', 'newest'] as const;
+const ORDERS = ['series', 'oldest', 'newest'] as const;
 
 /** Most rows that are held in memory for one answer. */
 export const MAX_HELD_ROWS = 100_000;

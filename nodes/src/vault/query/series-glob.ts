@@ -1,7 +1,7 @@
 import { patternProblem } from '../../reading/series-pattern.ts';
 
 /** Longest pattern, and most of them in one query. */
-export const MAX_PATTERN = 1_024;
+const MAX_PATTERN = 1_024;
 export const MAX_PATTERNS = 1_000;
 
 /**

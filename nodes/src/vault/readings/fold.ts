@@ -39,7 +39,7 @@ export interface SegmentSeals {
  * Plain bytes of a chunk, about. A flipped bit costs the readings of one chunk: never more than these bytes or 8,192
  * readings; an hour of one series at 1 Hz.
  */
-export const CHUNK_BYTES = 64 * 1024;
+const CHUNK_BYTES = 64 * 1024;
 /** Bytes of one write. */
 const WRITE_BYTES = 128 * 1024;
 
