@@ -29,7 +29,8 @@ const savedSchema = z.object({
 type Saved = z.infer<typeof savedSchema>;
 
 const encoder = new Encoder({ useRecords: false, variableMapSize: true });
-const decoder = new Decoder({ useRecords: false, mapsAsObjects: true });
+// Copies: a view of a few hundred bytes would keep all that was inflated, 16 kB for each array.
+const decoder = new Decoder({ useRecords: false, mapsAsObjects: true, copyBuffers: true });
 
 /** A series' detection as bytes: CBOR, deflated (histograms are mostly zeros). About 1 KB a series. */
 export function detectionCodec(plan: DetectionPlan): StateCodec<SeriesDetection> {
