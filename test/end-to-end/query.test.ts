@@ -146,6 +146,52 @@ describe('tidegate query', function () {
     });
   }
 
+  describe('of a time of which a month was shredded', () => {
+    let shredded: LoneGateway;
+
+    before(async () => {
+      shredded = await LoneGateway.make();
+      const vault = await openVault({
+        directory: path.join(shredded.directory, 'vault'),
+        key: { file: path.join(shredded.directory, 'keys/vault.key') },
+      });
+      for (const number of [2, 4]) {
+        const made = Array.from({ length: 1_000 }, (_, i): Reading => {
+          const series = i % 4 === 0 ? 'a/flow' : 'a/level';
+          return { series, time: Date.UTC(2026, number, 10) + i * 1000, value: i, quality: 'good', clock: 'device' };
+        });
+        await vault.journal.append({ source: 'test', readings: made });
+        await vault.fold();
+      }
+      await vault.close();
+      const { code, output } = await tidegate('key', 'shred', shredded.directory, '--before', '2026-04', '--yes');
+      assert.equal(code, 0, output);
+    });
+    after(() => shredded?.close());
+
+    for (const running of [false, true])
+      it(`says what is missing, and only there, ${running ? 'while the gateway runs' : 'at rest'}`, async () => {
+        if (running) await shredded.start();
+        const ask = (options: string): Promise<Run> =>
+          shell(`tidegate query '${shredded.directory}' --series ${options}`);
+        const span = '2026-03-10T00:00:00.000Z to 2026-03-10T00:16:39.000Z';
+        const all = await ask(`'**' --format ndjson`);
+        assert.equal(all.out.trim().split('\n').length, 1_000);
+        assert.equal(
+          all.errors,
+          `tidegate: not all that was stored is in the answer: 1,000 readings shredded (${span})\n`,
+        );
+        const one = await ask(`a/flow --from 2026-03-01 --to 2026-04-01 --format json`);
+        assert.deepEqual([one.code, one.out], [0, '[]\n']);
+        assert.match(one.errors, /^tidegate: nothing of this series in this time$/m);
+        assert.ok(one.errors.includes(`up to 1,000 readings shredded (${span})`), one.errors);
+        const hours = await ask(`'**' --from 2026-03-10T00:10:00Z --resolution 1h`);
+        assert.ok(hours.errors.includes(`: 1,000 readings shredded (${span})`), hours.errors);
+        for (const whole of [`'**' --from 2026-04-01`, `'**' --to 2026-03-10`, 'nothing/at/all'])
+          assert.doesNotMatch((await ask(whole)).errors, /shredded/, whole);
+      });
+  });
+
   it('refuses a wrong command line with exit code 2', async () => {
     for (const [options, says] of [
       ['', /--series <glob\.\.\.>/],

@@ -1,11 +1,14 @@
 import { systemClock, TideError } from '@tidegate/nodes/node';
-import { type QueryOutcome, requestOf } from '@tidegate/nodes/vault';
+import { requestOf } from '@tidegate/nodes/vault';
 import { type Command, Option } from 'commander';
 
-import type { Line } from '../control/requests.ts';
+import type { Line, QueryAnswer } from '../control/requests.ts';
 import { type Format, FORMATS, formatted } from '../query/formats.ts';
+import { missingText } from '../query/missing.ts';
 import { controlLines } from './control.ts';
 import { pour } from './pour.ts';
+
+type Outcome = QueryAnswer['outcome'];
 
 interface Options {
   series: string[];
@@ -48,7 +51,7 @@ async function query(directory: string, { format, ...fields }: Options): Promise
     resolution,
     limit,
   };
-  let outcome: QueryOutcome | undefined;
+  let outcome: Outcome | undefined;
   async function* pages(): AsyncGenerator<readonly object[]> {
     for await (const line of controlLines(directory, 'POST', '/query', asked)) {
       if ('rows' in line) yield line.rows;
@@ -62,14 +65,14 @@ async function query(directory: string, { format, ...fields }: Options): Promise
 }
 
 /** What the rows alone do not say. */
-function remarks(
-  { series, count, complete }: QueryOutcome,
-  asked: readonly string[],
-  limit: number | undefined,
-): string[] {
+function remarks(outcome: Outcome, asked: readonly string[], limit: number | undefined): string[] {
+  const { series, count, complete, missing = [] } = outcome;
   if (series === 0) return [`no series of this vault matches ${asked.join(', ')}`];
-  if (count === 0) return [`nothing of ${series === 1 ? 'this series' : `these ${series} series`} in this time`];
-  return complete ? [] : [`stopped at the limit of ${limit} ${limit === 1 ? 'row' : 'rows'}; there are more`];
+  const lines: string[] = [];
+  if (count === 0) lines.push(`nothing of ${series === 1 ? 'this series' : `these ${series} series`} in this time`);
+  else if (!complete) lines.push(`stopped at the limit of ${limit} ${limit === 1 ? 'row' : 'rows'}; there are more`);
+  if (missing.length > 0) lines.push(missingText(missing));
+  return lines;
 }
 
 /** What is wrong with the command line is said as such. */
@@ -83,4 +86,4 @@ function request(fields: Omit<Options, 'format'>): ReturnType<typeof requestOf> 
   }
 }
 
-const outcomeIn = ({ end }: Extract<Line, { end: object }>): QueryOutcome => end as QueryOutcome;
+const outcomeIn = ({ end }: Extract<Line, { end: object }>): Outcome => end as Outcome;
