@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import mqtt from 'mqtt';
 import { openVault, type KeyStatus } from '@tidegate/nodes/vault';
+import { openGatewayVault } from '../support/backup.ts';
 import { LoneGateway, tidegate } from '../support/gateway.ts';
+import { journalOf } from '../support/vault.ts';
 
 interface Status {
   vault: { readings: number };
@@ -84,6 +86,72 @@ describe('tidegate key', function () {
     assert.deepEqual(again, { key: `key file ${newKey}`, replaced: null });
   });
 
+  it('says of a running gateway that it cannot read the new key, and what a shred did until then', async () => {
+    await gateway.start();
+    const to = ['--to', 'env:TIDEGATE_NO_SUCH_KEY'];
+    const rotated = await tidegate('key', 'rotate', gateway.directory, ...to);
+    assert.deepEqual([rotated.code, /is not set\. A running gateway reads it itself/.test(rotated.output)], [2, true]);
+    const shred = await tidegate('key', 'shred', gateway.directory, '--before', '2026-03', ...to, '--yes');
+    assert.equal(shred.code, 2, shred.output);
+    assert.match(shred.output, /what there was of them is gone\. But the key was not changed: --to env:/);
+    assert.equal((await json<KeyStatus>('key', 'status', gateway.directory)).rotating, undefined);
+  });
+
+  it('names a key that the vault has lost as what it is, not as the new one', async () => {
+    rmSync(oldKey());
+    const { code, output } = await tidegate('key', 'rotate', gateway.directory, '--to', 'env:TIDEGATE_NO_SUCH_KEY');
+    assert.equal(code, 1, output);
+    assert.match(output, /vault\.key cannot be read/);
+    assert.doesNotMatch(output, /--to/);
+  });
+
+  it('shreds months for good: what a flow has yet to read brings none of it back through a copy', async () => {
+    const months = [Date.UTC(2026, 1, 1), Date.UTC(2026, 2, 1)];
+    const vault = await openGatewayVault(gateway.directory);
+    // A flow that was never started again: the journal keeps everything for it.
+    await vault.commit([{ kind: 'consumer', consumer: 'detect:gone', replayFrom: 1 }]);
+    for (let i = 0; i < 1_200; i += 100)
+      await vault.journal.append({
+        source: 'door',
+        readings: Array.from({ length: 200 }, (_, j) => ({
+          series: `site/pump${j % 3}`,
+          time: months[j % 2] + (i + (j >> 1)) * 60_000,
+          value: i + j / 8,
+          quality: 'good' as const,
+          clock: 'device' as const,
+        })),
+      });
+    await vault.close();
+    const rows = async (directory: string, ...span: string[]): Promise<string> => {
+      const { code, output } = await tidegate('query', directory, '--series', '**', ...span);
+      assert.equal(code, 0, output);
+      return output;
+    };
+    const march = await rows(gateway.directory, '--from', '2026-03-01');
+    assert.equal(march.trim().split('\n').length, 1_201);
+    const shred = await tidegate('key', 'shred', gateway.directory, '--before', '2026-03', '--yes');
+    assert.equal(shred.code, 0, shred.output);
+
+    const [file, phrase, copy] = ['copy.age', 'phrase', 'copy'].map((name) => path.join(path.dirname(newKey), name));
+    writeFileSync(phrase, 'correct horse battery\n', { mode: 0o600 });
+    const exported = await tidegate('export', gateway.directory, '--out', file, '--passphrase-file', phrase);
+    assert.equal(exported.code, 0, exported.output);
+    const imported = await tidegate('import', file, '--into', copy, '--passphrase-file', phrase);
+    assert.equal(imported.code, 0, imported.output);
+    for (const directory of [gateway.directory, copy]) {
+      assert.equal((await rows(directory, '--to', '2026-03-01')).trim().split('\n').length, 1);
+      assert.equal(await rows(directory, '--from', '2026-03-01'), march);
+    }
+    // As a flow that is started again reads it.
+    for (const directory of [gateway.directory, copy]) {
+      const opened = await openGatewayVault(directory);
+      const replayed = await journalOf(opened);
+      await opened.close();
+      assert.equal(replayed.length, 1_200);
+      assert.ok(replayed.every(({ time }) => time >= months[1]));
+    }
+  });
+
   it('refuses what is no reference, without repeating it, and leaves everything as it was', async () => {
     const before = readFileSync(path.join(gateway.directory, 'gateway.yaml'), 'utf8');
     const secret = readFileSync(newKey, 'utf8').trim();
@@ -92,10 +160,14 @@ describe('tidegate key', function () {
     for (const [to, code, message] of [
       [secret, 2, /--to says where the new key is/],
       [`env:${secret.slice(0, 10)} x`, 2, /--to says where/],
-      ['env:TIDEGATE_NO_SUCH_KEY', 1, /TIDEGATE_NO_SUCH_KEY.*is not set/],
-      ['credential:vault', 1, /no systemd credentials here/],
-      ['file:/nowhere/key', 1, /cannot be read/],
-      [`file:${weak}`, 1, /at least 8/],
+      ['env:TIDEGATE_NO_SUCH_KEY', 2, /TIDEGATE_NO_SUCH_KEY.*is not set.*tidegate key new FILE/],
+      ['credential:vault', 2, /no systemd credentials here.*tidegate key new FILE/],
+      [
+        'file:/nowhere/key',
+        2,
+        /--to file:\/nowhere\/key: there is no such file; make it: tidegate key new \/nowhere\/key/,
+      ],
+      [`file:${weak}`, 2, /at least 8/],
     ] as const) {
       const result = await tidegate('key', 'rotate', gateway.directory, '--to', to);
       assert.equal(result.code, code, result.output);
@@ -106,6 +178,10 @@ describe('tidegate key', function () {
     assert.equal(shred.code, 2);
     assert.match(shred.output, /there is nobody to ask: add --yes/);
     assert.equal((await tidegate('key', 'shred', gateway.directory, '--before', 'March', '--yes')).code, 2);
+    for (const to of ['env:TIDEGATE_NO_SUCH_KEY', 'file:/nowhere/key']) {
+      const result = await tidegate('key', 'shred', gateway.directory, '--before', '2026-03', '--to', to, '--yes');
+      assert.deepEqual([result.code, /Destroyed|is gone/.test(result.output)], [2, false], result.output);
+    }
     assert.equal(readFileSync(path.join(gateway.directory, 'gateway.yaml'), 'utf8'), before);
     assert.equal((await json<KeyStatus>('key', 'status', gateway.directory)).rotating, undefined);
   });

@@ -1,6 +1,6 @@
 import path from 'node:path';
 
-import { TideError } from '@tidegate/nodes/node';
+import { reasonOf, TideError } from '@tidegate/nodes/node';
 import { createKeyFile, describeKey, type KeyReference, type KeyStatus, type ShredReport } from '@tidegate/nodes/vault';
 import type { Command } from 'commander';
 
@@ -8,14 +8,14 @@ import { readConfig } from '../config/file-config.ts';
 import { writeKeyReference } from '../config/file-key-reference.ts';
 import { vaultOptionsOf } from '../config/vault-options.ts';
 import { keyText, monthSpans } from '../control/key-text.ts';
+import type { GatewayStatus } from '../control/status.ts';
 import { control, controlLines } from './control.ts';
+import { aboutNewKey, checkNewKey, referenceFrom, TO } from './new-key.ts';
 import { ask, canAsk } from './prompt.ts';
 
 interface Json {
   json?: true;
 }
-
-const TO = 'file:PATH, env:NAME or credential:NAME';
 
 /** No option takes a key or a passphrase: whoever lists processes reads those of all users. */
 export function keyCommand(program: Command): void {
@@ -84,10 +84,23 @@ async function changeKey(directory: string, to: string | undefined): Promise<Rot
   const { key: old } = await present(directory);
   const next = to === undefined ? old : referenceFrom(to);
   const body = { to: next };
-  const { state } = await control<{ state: string }>(directory, 'POST', '/key/rotation', body);
+  const { state } = await prepared(directory, next, to !== undefined);
   if (describeKey(next) !== describeKey(old)) await nameInConfig(directory, next, state);
   if (state === 'prepared') await control(directory, 'PUT', '/key/rotation', body);
   return { key: describeKey(next), replaced: state === 'prepared' ? describeKey(old) : null };
+}
+
+async function prepared(directory: string, next: KeyReference, isNew: boolean): Promise<{ state: string }> {
+  const prepare = (): Promise<{ state: string }> => control(directory, 'POST', '/key/rotation', { to: next });
+  if (!isNew) return prepare();
+  if ('file' in next) checkNewKey(next, (await present(directory)).directory);
+  // Whatever is wrong with the present key shows here.
+  else await control(directory, 'GET', '/key');
+  try {
+    return await prepare();
+  } catch (error) {
+    throw aboutNewKey(error, next);
+  }
 }
 
 async function nameInConfig(directory: string, next: KeyReference, state: string): Promise<void> {
@@ -115,23 +128,19 @@ async function shred(
 ): Promise<void> {
   if (!/^\d{4}-(?:0[1-9]|1[0-2])$/.test(before))
     throw new TideError('usage', `--before: found "${before}", allowed: a month, e.g. 2026-03`);
-  // Before anything is destroyed: what is no reference is no reason to stop half-way.
-  if (to !== undefined) referenceFrom(to);
+  // Before anything is destroyed: a key that is not there is no reason to stop half-way.
+  if (to !== undefined) await checkTo(directory, referenceFrom(to));
   const { months } = await control<KeyStatus>(directory, 'GET', '/key');
   const doomed = months.filter((month) => month < before);
   if (yes !== true) await confirm(before, doomed);
   const report = await shredded(directory, before);
   // In this order: no header that the new key opens ever held the keys of these months.
-  const rotated = to === undefined ? undefined : await changeKey(directory, to);
+  const rotated = to === undefined ? undefined : await changeAfterShred(directory, to, report);
   if (json === true) {
     console.log(JSON.stringify({ ...report, ...rotated }));
     return;
   }
-  console.log(
-    report.months.length === 0
-      ? `No month before ${before} had a key; what there was of them is gone.`
-      : `Destroyed: ${monthSpans(report.months)}.`,
-  );
+  console.log(shreddedText(report));
   const { journalKeys } = await control<KeyStatus>(directory, 'GET', '/key');
   if (journalKeys > 1)
     console.log(
@@ -143,6 +152,28 @@ async function shred(
       : `${rotatedText(rotated)}\nUntil the old key is destroyed, old copies of the wrapped keys can be opened with it.`,
   );
 }
+
+/** What only a running gateway can read, it reads when the key is changed. */
+async function checkTo(directory: string, to: KeyReference): Promise<void> {
+  const vault = (await present(directory)).directory;
+  if ('file' in to || !(await control<GatewayStatus>(directory, 'GET', '/status')).running) checkNewKey(to, vault);
+}
+
+async function changeAfterShred(directory: string, to: string, report: ShredReport): Promise<Rotated> {
+  try {
+    return await changeKey(directory, to);
+  } catch (error) {
+    const code = error instanceof TideError ? error.code : 'failed';
+    throw new TideError(code, `${shreddedText(report)} But the key was not changed: ${reasonOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+const shreddedText = ({ before, months }: ShredReport): string =>
+  months.length === 0
+    ? `No month before ${before} had a key; what there was of them is gone.`
+    : `Destroyed: ${monthSpans(months)}.`;
 
 async function confirm(before: string, doomed: string[]): Promise<void> {
   if (!canAsk()) throw new TideError('usage', 'there is nobody to ask: add --yes to destroy these months');
@@ -162,21 +193,9 @@ async function shredded(directory: string, before: string): Promise<ShredReport>
   throw new TideError('cut-off', 'the gateway broke its answer off; see how far it is with: tidegate key status');
 }
 
-async function present(directory: string): Promise<{ key: KeyReference }> {
+async function present(directory: string): Promise<{ key: KeyReference; directory: string }> {
   return vaultOptionsOf(path.resolve(directory), await readConfig(directory));
 }
-
-function referenceFrom(text: string): KeyReference {
-  const [, kind, name] = /^(file|env|credential):(.+)$/.exec(text) ?? [];
-  // Not what was given: it could be the key itself.
-  if (kind === undefined || name === undefined || isWrongName(kind, name))
-    throw new TideError('usage', `--to says where the new key is, allowed: ${TO}; never the key itself`);
-  if (kind === 'file') return { file: path.resolve(name) };
-  return kind === 'env' ? { env: name } : { credential: name };
-}
-
-const isWrongName = (kind: string, name: string): boolean =>
-  (kind === 'env' && !/^[A-Za-z_]\w*$/.test(name)) || (kind === 'credential' && !/^[\w.-]+$/.test(name));
 
 /** A key file inside the gateway's directory is named relative to it, so that the directory can move. */
 function withinConfig(directory: string, key: KeyReference): KeyReference {
