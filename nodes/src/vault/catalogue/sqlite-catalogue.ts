@@ -96,6 +96,8 @@ export class Catalogue implements Stores {
     } catch (error) {
       db.close();
       sum.close();
+      // Empty or filled in part, it would pass for a whole one at the next start.
+      if (isNew && existed) markDamaged(directory, 'it was not made again to its end');
       throw error;
     }
   }
