@@ -18,6 +18,13 @@ async function json<T>(...args: string[]): Promise<T> {
   return JSON.parse(output.trim().split('\n').at(-1)!) as T;
 }
 
+/** Rows that a query writes, without what it remarks on them. */
+async function rows(directory: string, ...span: string[]): Promise<string[]> {
+  const { code, output } = await tidegate('query', directory, '--series', '**', ...span);
+  assert.equal(code, 0, output);
+  return output.split('\n').filter((line) => line.startsWith('site/'));
+}
+
 describe('tidegate key', function () {
   this.timeout(120_000);
   let gateway: LoneGateway;
@@ -110,7 +117,7 @@ describe('tidegate key', function () {
     const vault = await openGatewayVault(gateway.directory);
     // A flow that was never started again: the journal keeps everything for it.
     await vault.commit([{ kind: 'consumer', consumer: 'detect:gone', replayFrom: 1 }]);
-    for (let i = 0; i < 1_200; i += 100)
+    for (let i = 0; i < 300; i += 100)
       await vault.journal.append({
         source: 'door',
         readings: Array.from({ length: 200 }, (_, j) => ({
@@ -122,13 +129,8 @@ describe('tidegate key', function () {
         })),
       });
     await vault.close();
-    const rows = async (directory: string, ...span: string[]): Promise<string> => {
-      const { code, output } = await tidegate('query', directory, '--series', '**', ...span);
-      assert.equal(code, 0, output);
-      return output;
-    };
     const march = await rows(gateway.directory, '--from', '2026-03-01');
-    assert.equal(march.trim().split('\n').length, 1_201);
+    assert.equal(march.length, 300);
     const shred = await tidegate('key', 'shred', gateway.directory, '--before', '2026-03', '--yes');
     assert.equal(shred.code, 0, shred.output);
 
@@ -139,15 +141,15 @@ describe('tidegate key', function () {
     const imported = await tidegate('import', file, '--into', copy, '--passphrase-file', phrase);
     assert.equal(imported.code, 0, imported.output);
     for (const directory of [gateway.directory, copy]) {
-      assert.equal((await rows(directory, '--to', '2026-03-01')).trim().split('\n').length, 1);
-      assert.equal(await rows(directory, '--from', '2026-03-01'), march);
+      assert.deepEqual(await rows(directory, '--to', '2026-03-01'), []);
+      assert.deepEqual(await rows(directory, '--from', '2026-03-01'), march);
     }
     // As a flow that is started again reads it.
     for (const directory of [gateway.directory, copy]) {
       const opened = await openGatewayVault(directory);
       const replayed = await journalOf(opened);
       await opened.close();
-      assert.equal(replayed.length, 1_200);
+      assert.equal(replayed.length, 300);
       assert.ok(replayed.every(({ time }) => time >= months[1]));
     }
   });

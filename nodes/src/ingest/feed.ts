@@ -117,12 +117,14 @@ export class Feed {
   private async catchUp(replayBefore: number): Promise<void> {
     const { vault, source } = this.options;
     while (!this.detached) {
+      const { head } = vault.journal;
       const slice = await vault.journal.read(this.cursor, PIECE, source);
       if (this.detached) return;
       const { readings } = slice;
       const last = readings.at(-1)?.position;
       const border = last === undefined || last < replayBefore ? readings.length : readings.findIndex(at(replayBefore));
-      this.cursor = Math.max(this.cursor, slice.next ?? 0, (last ?? 0) + 1);
+      // Up to its end the journal may hold nothing that can be given any more, what was shredded for one.
+      this.cursor = Math.max(this.cursor, slice.next ?? head, (last ?? 0) + 1);
       if (last !== undefined) this.options.deliveries.handOver(source, readings[0].position!);
       if (border > 0) this.sink.readings(readings.slice(0, border), replayBefore > 0);
       if (border < readings.length) this.sink.readings(readings.slice(border), false);

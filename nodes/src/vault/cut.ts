@@ -1,5 +1,6 @@
 import type { Reading } from '../reading/reading.ts';
 import { decodeBatch } from './batch-codec.ts';
+import { isDestroyed } from './destroyed.ts';
 import type { EngineChannel, JournalPart } from './engine.ts';
 import type { CutReport, InventoryKind, InventoryPage } from './inventory.ts';
 
@@ -57,10 +58,11 @@ export class VaultCut {
       const part: JournalPart = await this.channel.call('readJournal', [at, JOURNAL_PAGE, undefined]);
       const { chunks, next } = part;
       const parts: SourcedReadings[] = [];
-      for (const { position, source, skip, take, bytes } of chunks) {
+      for (const { position, source, skip, take, bytes, destroyedBelow } of chunks) {
         const readings: Reading[] = [];
         for (const [i, reading] of decodeBatch(bytes, this.nameOf).entries()) {
           if (i < skip || i >= skip + take || reading === undefined || position + i >= this.head) continue;
+          if (isDestroyed(reading.time, destroyedBelow)) continue;
           reading.position = position + i;
           readings.push(reading);
         }

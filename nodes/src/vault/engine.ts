@@ -123,6 +123,8 @@ export interface JournalPart {
     skip: number;
     take: number;
     bytes: Uint8Array;
+    /** Readings of times below this are destroyed (`destroyed.ts`): to be left out. Absent when none is. */
+    destroyedBelow?: number;
   }[];
   next: number | undefined;
 }

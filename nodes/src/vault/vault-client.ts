@@ -5,6 +5,7 @@ import type { Reading } from '../reading/reading.ts';
 import { BatchEncoder, decodeBatch } from './batch-codec.ts';
 import { decodeCbor, encodeCbor } from './cbor.ts';
 import { VaultCut } from './cut.ts';
+import { isDestroyed } from './destroyed.ts';
 import type { Finding } from './disk.ts';
 import { readingsOf } from './readings/reading-columns.ts';
 import type { QueryCursor, QueryPage } from './readings/reading-store.ts';
@@ -263,11 +264,11 @@ export class VaultClient implements Vault {
   private async read(from: number, limit: number, source?: string): Promise<JournalSlice> {
     const { chunks, next } = await this.channel.call('readJournal', [from, limit, source]);
     const readings: Reading[] = [];
-    for (const { position, skip, take, bytes } of chunks) {
+    for (const { position, skip, take, bytes, destroyedBelow } of chunks) {
       const all = decodeBatch(bytes, (number) => this.series.name(number));
       for (let i = skip; i < skip + take; i++) {
         const reading = all[i];
-        if (reading === undefined) continue;
+        if (reading === undefined || isDestroyed(reading.time, destroyedBelow)) continue;
         reading.position = position + i;
         readings.push(reading);
       }

@@ -5,6 +5,7 @@ import { ORPHAN_WINDOWS } from '../orphans.ts';
 import type { SeriesEntry } from '../vault.ts';
 import type { SqliteAlerts } from './sqlite-alerts.ts';
 import type { SqliteCheckpoints } from './sqlite-checkpoints.ts';
+import type { SqliteDestroyed } from './sqlite-destroyed.ts';
 import type { SqliteDocuments } from './sqlite-documents.ts';
 import type { SqliteDoor } from './sqlite-door.ts';
 import type { SqliteOutbox } from './sqlite-outbox.ts';
@@ -23,6 +24,7 @@ export interface Stores {
   readonly alerts: SqliteAlerts;
   readonly documents: SqliteDocuments;
   readonly segments: SqliteSegments;
+  readonly destroyed: SqliteDestroyed;
   /** The next commit's readings get no position below `to`. */
   advance(to: number): void;
 }
@@ -110,7 +112,7 @@ function applyAll(stores: Stores, some: readonly Effect[], effects: Effect[]): v
 
 /** Applies what was decided; once live, and again from the journal after a crash. */
 export function applyEffect(stores: Stores, effect: Effect): void {
-  const { series, door, checkpoints, outbox, alerts, documents, segments } = stores;
+  const { series, door, checkpoints, outbox, alerts, documents, segments, destroyed } = stores;
   switch (effect.kind) {
     case 'series': {
       const { number, name, unit, type } = effect;
@@ -145,6 +147,7 @@ export function applyEffect(stores: Stores, effect: Effect): void {
     case 'incarnation':
       return beginIncarnation(stores, effect.incarnation, effect.head ?? 1);
     case 'shredded':
+      if (effect.recordTo !== undefined) destroyed.add({ before: effect.before, recordTo: effect.recordTo });
       return shredRows(stores, effect.before);
     case 'segment-removed':
       return segments.giveUp(effect);

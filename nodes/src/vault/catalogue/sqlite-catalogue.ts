@@ -9,6 +9,7 @@ import { SqliteAlerts } from './sqlite-alerts.ts';
 import { applyEffect, type Stores } from './sqlite-apply.ts';
 import { SqliteCheckpoints } from './sqlite-checkpoints.ts';
 import { Damage, counter, type Store } from './sqlite-damage.ts';
+import { SqliteDestroyed } from './sqlite-destroyed.ts';
 import { SqliteDocuments } from './sqlite-documents.ts';
 import { SqliteDoor } from './sqlite-door.ts';
 import { SqliteOutbox } from './sqlite-outbox.ts';
@@ -55,6 +56,7 @@ export class Catalogue implements Stores {
   readonly alerts: SqliteAlerts;
   readonly documents: SqliteDocuments;
   readonly segments: SqliteSegments;
+  readonly destroyed: SqliteDestroyed;
   private readonly sum: CatalogueSum;
   /** Lowest position that the journal may give out, as far as the catalogue knows. */
   head: number;
@@ -75,6 +77,7 @@ export class Catalogue implements Stores {
     this.alerts = new SqliteAlerts(store);
     this.documents = new SqliteDocuments(store);
     this.segments = new SqliteSegments(store);
+    this.destroyed = new SqliteDestroyed(db);
     this.durable = counter(db, 'applied');
     this.head = Math.max(1, counter(db, 'head'));
   }

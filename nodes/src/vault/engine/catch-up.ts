@@ -1,9 +1,23 @@
 import type { Clock } from '../../node/clock.ts';
+import { decodeBatch } from '../batch-codec.ts';
+import { destroyedBelow, isDestroyed, type Destroyed } from '../destroyed.ts';
 import type { Finding } from '../disk.ts';
 import type { JournalLog } from '../journal/journal-log.ts';
 import type { ReadingStore } from '../readings/reading-store.ts';
+import type { BoxEntry } from './boxes.ts';
 import { damagedBoxes, readRecord, type ReadRecord } from './redo.ts';
 import type { LostReadings } from './lost-readings.ts';
+
+interface CatchUpOptions {
+  log: JournalLog;
+  readings: ReadingStore;
+  clock: Clock;
+  /** The first record that no segment includes. */
+  from: number;
+  /** What was shredded does not come back, also where what is known of segments was lost. */
+  destroyed: readonly Destroyed[];
+  onDamage: (finding: Finding, lost: LostReadings | undefined) => void;
+}
 
 /**
  * After a start the readings that no segment holds yet are taken into the open chunks again, a slice at a time: doors
@@ -13,18 +27,13 @@ export class CatchUp {
   private readonly log: JournalLog;
   private readonly readings: ReadingStore;
   private readonly clock: Clock;
+  private readonly destroyed: readonly Destroyed[];
   private readonly onDamage: (finding: Finding, lost: LostReadings | undefined) => void;
   /** Record that is taken in next. */
   private next: number;
 
-  /** `from`: the first record that no segment includes. */
-  constructor(
-    log: JournalLog,
-    readings: ReadingStore,
-    clock: Clock,
-    from: number,
-    onDamage: (finding: Finding, lost: LostReadings | undefined) => void,
-  ) {
+  constructor({ log, readings, clock, from, destroyed, onDamage }: CatchUpOptions) {
+    this.destroyed = destroyed;
     this.onDamage = onDamage;
     this.log = log;
     this.readings = readings;
@@ -49,8 +58,21 @@ export class CatchUp {
       const record = readRecord(this.log, this.next);
       if (record !== undefined && record.damaged > 0) this.onDamage(damagedBoxes(record), this.lostIn(record));
       if (record === undefined) this.passUnreadable();
-      for (const { position, entry } of record?.readings ?? []) this.readings.add(entry.bytes, position);
+      const below = destroyedBelow(this.destroyed, this.next);
+      for (const { position, entry } of record?.readings ?? []) this.add(entry, position, below);
       this.next++;
+    }
+  }
+
+  /** All but what was destroyed, in runs without a hole. */
+  private add({ bytes, timeFrom }: BoxEntry, position: number, below: number | undefined): void {
+    if (below === undefined || timeFrom >= below) return this.readings.add(bytes, position);
+    const kept = decodeBatch(bytes, () => '').map((reading) => !isDestroyed(reading?.time ?? 0, below));
+    for (let from = kept.indexOf(true); from >= 0;) {
+      const end = kept.indexOf(false, from);
+      const to = end < 0 ? kept.length : end;
+      this.readings.add(bytes, position, from, to - from);
+      from = kept.indexOf(true, to);
     }
   }
 

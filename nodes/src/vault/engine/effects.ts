@@ -35,8 +35,11 @@ export const effectSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('advance'), to: whole }),
   /** This store begins to write as another writer: 16 bytes. Registers are made from `head` on. */
   z.object({ kind: z.literal('incarnation'), incarnation: bytes, head: whole.optional() }),
-  /** The months before one (since January 1970) are given up: their waiting blocks, alerts and rejections go. */
-  z.object({ kind: z.literal('shredded'), before: whole }),
+  /**
+   * The months before one (since January 1970) are given up: their waiting blocks, alerts and rejections go, and so do their
+   * readings in journal records up to `recordTo`.
+   */
+  z.object({ kind: z.literal('shredded'), before: whole, recordTo: whole.optional() }),
   /** A file of readings is given up: it goes once this is on the disk. The tag is that of its footer. */
   z.object({ kind: z.literal('segment-removed'), number: whole, recordTo: whole, tag: bytes }),
   /** Waiting blocks are given up; their numbers stay taken. */

@@ -1,3 +1,4 @@
+import { destroyedBelow, type Destroyed } from '../destroyed.ts';
 import type { Finding } from '../disk.ts';
 import type { JournalPart } from '../engine.ts';
 import type { JournalLog } from '../journal/journal-log.ts';
@@ -10,31 +11,44 @@ const MAX_LIMIT = 65_536;
 /** Readings in the order in which they came, for consumers that read again what they have not saved. */
 export class JournalReader {
   private readonly log: JournalLog;
+  private readonly destroyed: { list(): readonly Destroyed[] };
   private readonly onDamage: (finding: Finding) => void;
   /** The record opened last: a reader with a small limit comes back for the rest of it. */
   private opened: ReadRecord | undefined;
 
-  constructor(log: JournalLog, onDamage: (finding: Finding) => void) {
+  constructor(log: JournalLog, destroyed: { list(): readonly Destroyed[] }, onDamage: (finding: Finding) => void) {
     this.log = log;
+    this.destroyed = destroyed;
     this.onDamage = onDamage;
   }
 
-  /** Readings at or after `from`, at most `limit`, only of `source` when given. What the journal let go of is passed over. */
+  /** Readings at or after `from`, at most `limit`, only of `source` when given. What the journal let go of is passed over.
+   * What was destroyed is among them, and each part says what of it that is. */
   read(from: number, limit: number, source: string | undefined, head: number): JournalPart {
     const part: JournalPart = { chunks: [], next: undefined };
     const most = Math.min(Math.max(1, limit), MAX_LIMIT);
     let position = Math.max(1, from);
     let taken = 0;
     let number = this.log.find(position);
+    const shreds = this.destroyed.list();
     for (let records = 0; number !== undefined && records < MAX_RECORDS && taken < most; records++) {
       const record = this.open(number);
+      const below = destroyedBelow(shreds, number);
       for (const { position: at, entry } of record?.readings ?? []) {
         const skip = Math.max(0, position - at);
         if (skip >= entry.count || taken >= most) continue;
         const take = Math.min(entry.count - skip, most - taken);
         const wanted = source === undefined || source === entry.source;
         if (wanted) {
-          part.chunks.push({ position: at, source: entry.source, skip, take, bytes: entry.bytes });
+          const hides = below !== undefined && entry.timeFrom < below;
+          part.chunks.push({
+            position: at,
+            source: entry.source,
+            skip,
+            take,
+            bytes: entry.bytes,
+            ...(hides && { destroyedBelow: below }),
+          });
           taken += take;
         }
         position = at + skip + (wanted ? take : entry.count - skip);

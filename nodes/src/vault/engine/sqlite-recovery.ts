@@ -61,7 +61,14 @@ export function recover(options: OpenOptions, { owner, disk, keys, problems }: C
     // Of the newest one, too, when it was given up: what it held is not to be taken in again.
     const { newest } = catalogue.segments;
     const folded = Math.max(newest?.recordTo ?? 0, ...readings.entries().map(({ recordTo }) => recordTo));
-    const catchUp = new CatchUp(log, readings, clock, folded + 1, (finding, lost) => findings.note(finding, lost));
+    const catchUp = new CatchUp({
+      log,
+      readings,
+      clock,
+      from: folded + 1,
+      destroyed: catalogue.destroyed.list(),
+      onDamage: (finding, lost) => findings.note(finding, lost),
+    });
     readings.onBroken = (entry, thrown, chunk) => noteBroken(readings, findings, entry, thrown, chunk);
     const parts = new Parts({
       directory,
@@ -103,6 +110,7 @@ function redoTail(catalogue: Catalogue, log: JournalLog, found: readonly Finding
   }
   const report = redoInto(catalogue, log);
   for (const finding of report.findings) findings.note(finding);
+  catalogue.destroyed.forget(log.oldest);
   const newest = log.head(log.last);
   if (newest !== undefined) catalogue.advance(newest.first + newest.count);
   return rolledBack || report.lossy;

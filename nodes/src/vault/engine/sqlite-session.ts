@@ -57,7 +57,7 @@ export function openSession(options: VaultOptions, clock: Clock): Session {
       shredding,
       maintenance,
       commits: new Commits(parts, budget),
-      reader: new JournalReader(parts.log, (finding) => parts.findings.note(finding)),
+      reader: new JournalReader(parts.log, parts.catalogue.destroyed, (finding) => parts.findings.note(finding)),
       cut: new HeldCut(parts),
       verification: new Verification(parts, clock),
     };

@@ -43,7 +43,8 @@ export function shredBefore(parts: Parts, before: number): void {
     isLost: (place) => segments.isLost(place),
     ...doomedRows(catalogue, before),
   });
-  ledger.commit([...effects, { kind: 'shredded', before }], losses);
+  // What a consumer has still to see stays in the journal for a while: it must not come back from there.
+  ledger.commit([...effects, { kind: 'shredded', before, recordTo: parts.folded }], losses);
   const { removed, changed } = readings.dropMonths(keys);
   for (const number of removed) segments.gone(number);
   for (const entry of changed) segments.put(entry);
