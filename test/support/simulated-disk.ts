@@ -1,5 +1,5 @@
 import { TideError } from '../../nodes/src/node/errors.ts';
-import type { Disk, DiskFile } from '../../nodes/src/vault/disk.ts';
+import { BadBlock, type Disk, type DiskFile } from '../../nodes/src/vault/disk.ts';
 import { Inode, World, overlay, PowerCut, type DiskCall } from './simulated-world.ts';
 
 export { PowerCut, type DiskCall };
@@ -42,7 +42,7 @@ export class SimulatedDisk implements Disk {
     this.world.capacity = bytes;
   }
 
-  /** The `nth` call of a kind from now on (1: the next) fails. */
+  /** The `nth` call of a kind from now on (1: the next) fails. A `read` that opens a file fails for now, one of bytes is a bad block. */
   fail(call: DiskCall, nth: number, code: 'disk-full' | 'io'): void {
     this.world.failures.push({ call, after: nth, code });
   }
@@ -105,6 +105,7 @@ export class SimulatedDisk implements Disk {
 
   open(name: string): DiskFile {
     this.fallible('read', `open ${name}`);
+    this.fallible('open', `open ${name}`);
     return new SimulatedFile(name, this.inode(name), this.world);
   }
 
@@ -208,7 +209,7 @@ class SimulatedFile implements DiskFile {
 
   read(offset: number, length: number): Uint8Array {
     const code = this.enter('read');
-    if (code !== undefined) throw new TideError(code, `${this.name}: read: asked for`);
+    if (code !== undefined) throw new BadBlock(`${this.name}: read: asked for`);
     return this.inode.live.slice(offset, offset + length);
   }
 

@@ -1,6 +1,6 @@
 const SECTOR = 512;
 
-export type DiskCall = 'read' | 'write' | 'sync' | 'create' | 'rename' | 'remove' | 'sync-directory';
+export type DiskCall = 'open' | 'read' | 'write' | 'sync' | 'create' | 'rename' | 'remove' | 'sync-directory';
 
 /** Thrown by every call once the power is off. */
 export class PowerCut extends Error {
@@ -14,6 +14,7 @@ export class PowerCut extends Error {
 export class World {
   readonly random: () => number;
   readonly calls: Record<DiskCall, number> = {
+    open: 0,
     read: 0,
     write: 0,
     sync: 0,

@@ -1,3 +1,21 @@
+import { TideError } from '../node/errors.ts';
+
+/**
+ * The disk cannot give these bytes of an open file: a bad block, damage like any other. Every other failure, such as a
+ * file that cannot be opened for want of descriptors or memory, may pass, and nothing may be declared lost for it.
+ */
+export class BadBlock extends TideError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('io', message, options);
+    this.name = 'BadBlock';
+  }
+}
+
+/** Whether the disk failed in a way that says nothing of what lies on it: trying again later may do. */
+export function mayPass(thrown: unknown): boolean {
+  return thrown instanceof TideError && thrown.code === 'io' && !(thrown instanceof BadBlock);
+}
+
 /**
  * A directory of files as the vault's journal, segments and snapshots use it. Calls are synchronous: they are made in
  * the writer's thread. Failures are TideErrors: `disk-full` (ENOSPC, EDQUOT, EFBIG), `io` (everything else).
@@ -22,7 +40,7 @@ export interface DiskFile {
   readonly name: string;
   /** Bytes. */
   readonly size: number;
-  /** Bytes from an offset on, fewer than asked for at the end of the file. */
+  /** Bytes from an offset on, fewer than asked for at the end of the file. Throws BadBlock for bytes that cannot be read. */
   read(offset: number, length: number): Uint8Array;
   write(offset: number, bytes: Uint8Array): void;
   /** Contents written so far are on the disk (fdatasync). After a failure it is unknown what is. */

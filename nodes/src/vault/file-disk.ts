@@ -13,11 +13,13 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { TideError, reasonOf } from '../node/errors.ts';
-import type { Disk, DiskFile } from './disk.ts';
+import { BadBlock, type Disk, type DiskFile } from './disk.ts';
 import { syncDirectory } from './keys/file-header.ts';
 
 /** EFBIG: a limit on the size of files (ulimit -f, or the file system's own). */
 const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+/** What Linux says of bytes that a medium, or a file system's checksum of them, does not give (read(2), errno(3)). */
+const BAD_BLOCK = new Set(['EIO', 'EBADMSG', 'ENODATA']);
 
 /** A directory of the real file system. Directories are made (mode 0700) when the first file is. */
 export class FileDisk implements Disk {
@@ -128,12 +130,26 @@ class OpenFile implements DiskFile {
       const fd = this.handle();
       let done = 0;
       while (done < bytes.length) {
-        const got = readSync(fd, bytes, done, bytes.length - done, offset + done);
+        const got = this.piece(fd, bytes.subarray(done), offset + done);
         if (got === 0) break;
         done += got;
       }
       return bytes.subarray(0, done);
     });
+  }
+
+  private piece(fd: number, into: Uint8Array, offset: number): number {
+    for (;;) {
+      try {
+        return readSync(fd, into, 0, into.length, offset);
+      } catch (error) {
+        const code = codeOf(error) ?? '';
+        // FUSE and NFS break a read off for a signal, and libuv does not take it up again.
+        if (code === 'EINTR') continue;
+        if (!BAD_BLOCK.has(code)) throw error;
+        throw new BadBlock(`${this.path} cannot be read at ${offset}: ${reasonOf(error)}`, { cause: error });
+      }
+    }
   }
 
   write(offset: number, bytes: Uint8Array): void {

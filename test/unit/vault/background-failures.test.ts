@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { openLocalVault, openVault, type Vault } from '@tidegate/nodes/vault';
@@ -8,6 +9,7 @@ import { statsOf } from '../../../nodes/src/vault/engine/sqlite-stats.ts';
 import type { JournalLog } from '../../../nodes/src/vault/journal/journal-log.ts';
 import { TideError } from '../../../nodes/src/node/errors.ts';
 import { eventually } from '../../support/eventually.ts';
+import { root } from '../../support/process.ts';
 import { VaultFolder, reading } from '../../support/vault.ts';
 
 const MANY = 40;
@@ -159,5 +161,38 @@ describe('a vault whose journal cannot be read for a while', () => {
     } finally {
       await vault.close();
     }
+  });
+});
+
+describe('a vault for which there are no descriptors left', () => {
+  let folder: VaultFolder;
+
+  beforeEach(async () => {
+    folder = new VaultFolder();
+    // More files than are kept open.
+    const vault = await openLocalVault({ ...folder.options, sizes: { journalFile: 32_768 } });
+    for (let i = 0; i < 5 * MANY; i++) await vault.journal.append({ source: 'door', readings: [reading('a', i)] });
+    await vault.close();
+  });
+
+  afterEach(() => folder.remove());
+
+  it('opens not at all or says that it cannot read back, and has lost nothing when there are some', function () {
+    if (process.platform === 'win32') this.skip();
+    this.timeout(60_000);
+    const child = ['--conditions=source', 'test/support/descriptors-child.ts', folder.directory, folder.key.file];
+    const shell = ['-c', 'ulimit -n 90; exec "$@"', 'sh', process.execPath, ...child];
+    const { trouble, ...found } = JSON.parse(execFileSync('sh', shell, { cwd: root, encoding: 'utf8' })) as {
+      trouble: string;
+    };
+    assert.match(trouble, /cannot be opened: EMFILE/);
+    assert.deepEqual(found, {
+      opening: ['io', 'no-key', 'opened'],
+      doneWithout: false,
+      readings: 5 * MANY,
+      damaged: 0,
+      lost: 0,
+      findings: [],
+    });
   });
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { TideError } from '../../../nodes/src/node/errors.ts';
-import type { Disk, DiskFile } from '../../../nodes/src/vault/disk.ts';
+import { BadBlock, type Disk, type DiskFile } from '../../../nodes/src/vault/disk.ts';
 import { JournalLog } from '../../../nodes/src/vault/journal/journal-log.ts';
 import { PAGE, journalRecord, openJournal, recordsOf, sealerWith } from '../../support/journal.ts';
 import { SimulatedDisk } from '../../support/simulated-disk.ts';
@@ -183,6 +183,41 @@ describe('JournalLog on a disk that does not do as it should', () => {
     );
   });
 
+  it('loses nothing to files that cannot be opened for a moment, also when there are more than are kept open', () => {
+    const disk = new SimulatedDisk();
+    const { log } = openJournal(disk, { fileBytes: 3 * PAGE });
+    for (let number = 1; number <= 80; number++) log.append(journalRecord(number, 1, [100]));
+    log.close();
+    const { files, fail } = failingOpens(disk);
+    const { log: again, findings } = openJournal(files, { fileBytes: 3 * PAGE, acknowledged: 80 });
+    assert.deepEqual(findings, []);
+    for (const read of [
+      () => again.read(1),
+      () => again.head(21),
+      () => again.find(41),
+      () => [...again.verify()],
+      () => openJournal(files, { acknowledged: 80 }),
+    ]) {
+      fail();
+      assert.throws(read, { code: 'io', message: /too many/ });
+    }
+    assert.deepEqual([again.oldest, recordsOf(again).size], [1, 80]);
+    for (const record of recordsOf(again).values()) assert.notEqual(record, undefined);
+    assert.deepEqual([...again.verify()], []);
+  });
+
+  it('reads a block a second time before it counts as bad', () => {
+    const disk = new SimulatedDisk();
+    const { log } = openJournal(disk);
+    log.append(journalRecord(1, 1, [20]));
+    log.append(journalRecord(2, 1, [20]));
+    disk.fail('read', 1, 'io');
+    assert.equal(log.read(1)?.boxes.length, 1);
+    disk.fail('read', 1, 'io');
+    disk.fail('read', 1, 'io');
+    assert.equal(log.read(1)?.boxes.length, 1, 'the copy at its end');
+  });
+
   it('refuses what is too large, and goes on', () => {
     const { log } = openJournal(new SimulatedDisk());
     const boxes = Array.from({ length: 8_193 }, () => new Uint8Array(0));
@@ -211,13 +246,31 @@ describe('JournalLog on a disk that does not do as it should', () => {
   });
 });
 
+/** A disk on which the next file to be opened after `fail` cannot be, as when there are no descriptors left. */
+function failingOpens(disk: Disk): { files: Disk; fail: () => void } {
+  let left = 0;
+  const files: Disk = {
+    names: () => disk.names(),
+    open: (name) => {
+      if (left-- > 0) throw new TideError('io', 'too many open files');
+      return disk.open(name);
+    },
+    create: (name) => disk.create(name),
+    rename: (from, to) => disk.rename(from, to),
+    remove: (name) => disk.remove(name),
+    sync: () => disk.sync(),
+    below: (name) => disk.below(name),
+  };
+  return { files, fail: () => void (left = 1) };
+}
+
 /** A disk whose files have one page that cannot be read. */
 function withBadPage(disk: Disk, page: number): Disk {
   const bad = (file: DiskFile): DiskFile => ({
     name: file.name,
     size: file.size,
     read: (offset, length) => {
-      if (offset < (page + 1) * PAGE && offset + length > page * PAGE) throw new TideError('io', 'a bad block');
+      if (offset < (page + 1) * PAGE && offset + length > page * PAGE) throw new BadBlock('a bad block');
       return file.read(offset, length);
     },
     write: (offset, bytes) => file.write(offset, bytes),

@@ -197,6 +197,28 @@ describe('damaged segments', () => {
     assert.deepEqual(queried(store, names, numbers), bySeries(all, names));
   });
 
+  it('whose files cannot be opened for a moment cost nothing: what needed them fails, and is whole afterwards', async () => {
+    const { disk, seals, names, all, known } = await segments([6, 6]);
+    for (const catalogue of [known, undefined]) {
+      disk.fail('open', 2, 'io');
+      assert.throws(() => ReadingStore.open(disk, seals, catalogue), { code: 'io' });
+    }
+    const { store, findings } = ReadingStore.open(disk, seals, known);
+    const broken: string[] = [];
+    store.onBroken = ({ number }, { code }) => void broken.push(`${number}: ${code}`);
+    disk.fail('open', 2, 'io');
+    assert.throws(() => queried(store, names, numbers), { code: 'io' });
+    disk.fail('open', 2, 'io');
+    assert.throws(() => [...store.verify()], { code: 'io' });
+    assert.deepEqual([findings, broken, store.counts.damaged], [[], [], 0]);
+    assert.deepEqual(queried(store, names, numbers), bySeries(all, names));
+    assert.deepEqual([...store.verify()], []);
+    disk.remove(known[0].file);
+    store.close();
+    assert.deepEqual(queried(store, names, numbers).length, 6, 'one that is gone is passed over');
+    assert.deepEqual([broken, store.counts.damaged], [['1: missing'], 1]);
+  });
+
   it('of another vault do not open', async () => {
     const { disk, known } = await segments([6]);
     const { store, findings } = ReadingStore.open(disk, segmentSeals(), undefined);

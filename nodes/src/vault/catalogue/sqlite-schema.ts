@@ -132,11 +132,16 @@ const CODES: readonly [prefix: string, code: string, words: string][] = [
   ['SQLITE_IOERR', 'io', 'the disk reports an error'],
 ];
 
+const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+
 /** Any failure of the engine as a TideError. */
 export function engineError(thrown: unknown, directory: string): TideError {
   if (thrown instanceof TideError) return thrown;
   const sqlite = codeOf(thrown);
   const found = CODES.find(([prefix]) => sqlite.startsWith(prefix));
+  // A file beside the database: what the system says of it, such as that there are too many open files.
+  if (thrown instanceof Error && 'syscall' in thrown && 'code' in thrown && !FULL.has(String(thrown.code)))
+    return new TideError('io', `vault ${directory}: ${thrown.message}`, { cause: thrown });
   const detail = sqlite === '' ? reasonOf(thrown) : `${reasonOf(thrown)}, ${sqlite}`;
   return found === undefined
     ? new TideError('vault-failed', `vault ${directory}: ${detail}`, { cause: thrown })

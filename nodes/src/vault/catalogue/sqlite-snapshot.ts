@@ -1,7 +1,7 @@
 import Database from 'better-sqlite3';
 import { z } from 'zod';
 import { decodeCbor, encodeCbor } from '../cbor.ts';
-import type { Disk, DiskFile } from '../disk.ts';
+import { mayPass, type Disk, type DiskFile } from '../disk.ts';
 import type { Sealer } from '../keys/sealed.ts';
 import { SNAPSHOT_TABLES, type Sqlite } from './sqlite-schema.ts';
 
@@ -178,20 +178,29 @@ export function* boxesOf(disk: Disk, sealer: Sealer, number: number): Generator<
   try {
     let index = 0;
     for (let at = 0; at + 4 <= file.size; index++) {
-      const length = Buffer.from(file.read(at, 4)).readUInt32LE(0);
+      const head = unlessBroken(() => file.read(at, 4));
+      const length = head === undefined ? Infinity : Buffer.from(head).readUInt32LE(0);
       if (length > MAX_BOX || at + 4 + length > file.size) {
         yield undefined;
         return;
       }
-      try {
-        yield sealer.open('snapshot', [number, index], file.read(at + 4, length));
-      } catch {
-        // What is lost with it is the caller's to count.
-        yield undefined;
-      }
-      at += 4 + length;
+      const from = at + 4;
+      const place = [number, index];
+      // What is lost with one that does not open is the caller's to count.
+      yield unlessBroken(() => sealer.open('snapshot', place, file.read(from, length)));
+      at = from + length;
     }
   } finally {
     file.close();
+  }
+}
+
+/** Undefined for what is broken; throws what the disk may give later. */
+function unlessBroken(read: () => Uint8Array): Uint8Array | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (mayPass(error)) throw error;
+    return undefined;
   }
 }

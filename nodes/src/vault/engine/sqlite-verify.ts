@@ -26,7 +26,7 @@ export class Verification {
     const findings: Finding[] = [];
     const until = this.clock.monotonic() + SLICE_MS;
     while (this.clock.monotonic() < until) {
-      const next = reading.next();
+      const next = this.next(reading);
       if (next.done === true) {
         this.reading = undefined;
         return { findings, done: true };
@@ -34,6 +34,16 @@ export class Verification {
       if (next.value !== undefined) findings.push(next.value);
     }
     return { findings, done: false };
+  }
+
+  /** What the disk does not give now is no finding. It ends this reading, and the next one begins anew. */
+  private next(reading: Iterator<Finding | undefined, void>): IteratorResult<Finding | undefined, void> {
+    try {
+      return reading.next();
+    } catch (error) {
+      this.reading = undefined;
+      throw error;
+    }
   }
 }
 

@@ -1,5 +1,4 @@
-import { TideError } from '../../node/errors.ts';
-import type { DiskFile } from '../disk.ts';
+import { BadBlock, type DiskFile } from '../disk.ts';
 
 /** What a file system and most cards write at once: a record begins on a page and shares none with another. */
 export const PAGE = 4_096;
@@ -34,19 +33,26 @@ export class Pages {
   }
 }
 
-/** A block that the disk cannot read any more must not cost its neighbours: they are read one by one. */
+/**
+ * A block that the disk cannot read any more must not cost its neighbours: they are read one by one, and each of them a
+ * second time, since a bus that was reset fails once. Throws what is no bad block: nothing may count as damaged then.
+ */
 export function readOrZeros(file: DiskFile, offset: number, length: number): Uint8Array {
   const out = Buffer.alloc(length);
-  const fill = (from: number, to: number): void => {
+  const fill = (from: number, to: number): boolean => {
     try {
       out.set(file.read(offset + from, to - from), from);
+      return true;
     } catch (error) {
-      if (!(error instanceof TideError) || error.code !== 'io') throw error;
-      if (to - from <= PAGE) return;
-      for (let at = from; at < to; at += PAGE) fill(at, Math.min(to, at + PAGE));
+      if (error instanceof BadBlock) return false;
+      throw error;
     }
   };
-  fill(0, length);
+  if (fill(0, length)) return out;
+  for (let at = 0; at < length; at += PAGE) {
+    const end = Math.min(length, at + PAGE);
+    if (!fill(at, end)) fill(at, end);
+  }
   return out;
 }
 

@@ -145,6 +145,8 @@ export function indexFile(files: readonly JournalFile[], i: number, sealer: Seal
   const next = files.at(i + 1);
   const end = next === undefined ? undefined : { number: next.said.first, position: next.said.position };
   const found = file.scan(sealer);
+  // Before the file counts as looked through: what the disk does not give now is looked for again.
+  const damage = [...damageOf(file, found, end, sealer)];
   file.index(found, end?.number ?? Infinity);
-  return [...damageOf(file, found, end, sealer)];
+  return damage;
 }

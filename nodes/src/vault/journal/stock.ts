@@ -131,7 +131,7 @@ function withoutFirstPage({ file, named }: Seen, sealer: Sealer): JournalFile | 
 /** The data key that the seal at the end of a record's head names; 0 when only the copy of the head is whole. */
 function keyOf(file: DiskFile, { head, at, fromCopy }: Sighting): number {
   if (fromCopy) return 0;
-  return Buffer.from(file.read(at * PAGE + head.length - SEAL_BYTES + 1, 4)).readUInt32LE(0);
+  return Buffer.from(readOrZeros(file, at * PAGE + head.length - SEAL_BYTES + 1, 4)).readUInt32LE(0);
 }
 
 /** The first page is written together with the first record: in the newest file that write may have been cut short. */

@@ -1,5 +1,5 @@
 import { TideError } from '../../node/errors.ts';
-import type { Disk, Finding } from '../disk.ts';
+import { mayPass, type Disk, type Finding } from '../disk.ts';
 import { Fold, type SegmentSeals } from './fold.ts';
 import { OpenChunks } from './open-chunks.ts';
 import { FULL_BYTES, figuresOf, isFoldDue, type OpenFigures } from './open-figures.ts';
@@ -251,7 +251,7 @@ export class ReadingStore {
       }
       return { readings, times: readings === 0 ? [entry.timeFrom, entry.timeTo] : [from, to] };
     } catch (thrown) {
-      if (!(thrown instanceof TideError)) throw thrown;
+      if (!(thrown instanceof TideError) || mayPass(thrown)) throw thrown;
       return { readings: entry.readings, times: [entry.timeFrom, entry.timeTo] };
     }
   }

@@ -1,4 +1,5 @@
-import type { Disk } from '../disk.ts';
+import { TideError } from '../../node/errors.ts';
+import { mayPass, type Disk } from '../disk.ts';
 import type { Sealer } from '../keys/sealed.ts';
 import type { ReadingColumns } from './reading-columns.ts';
 import type { SegmentEntry } from './segment-entry.ts';
@@ -23,7 +24,7 @@ export class SegmentCache {
     this.sealer = sealer;
   }
 
-  /** Throws TideErrors: `damaged-record`, or what the disk says of a file that is not there. */
+  /** Throws TideErrors: `damaged-record`, `missing` for a file that is not there, or what the disk says. */
   file({ number, file }: SegmentEntry): SegmentFile {
     const known = this.files.get(number);
     if (known !== undefined) {
@@ -31,7 +32,7 @@ export class SegmentCache {
       this.files.set(number, known);
       return known;
     }
-    const opened = SegmentFile.open(this.disk, file, this.sealer);
+    const opened = this.open(file);
     this.files.set(number, opened);
     this.bytes += indexBytes(opened.index);
     for (const oldest of this.files.keys()) {
@@ -39,6 +40,15 @@ export class SegmentCache {
       this.drop(oldest);
     }
     return opened;
+  }
+
+  private open(name: string): SegmentFile {
+    try {
+      return SegmentFile.open(this.disk, name, this.sealer);
+    } catch (thrown) {
+      if (!mayPass(thrown) || this.disk.names().includes(name)) throw thrown;
+      throw new TideError('missing', `segment file ${name} is not there`, { cause: thrown });
+    }
   }
 
   chunk(entry: SegmentEntry, at: number): ReadingColumns {

@@ -1,4 +1,5 @@
 import { TideError } from '../../node/errors.ts';
+import { mayPass } from '../disk.ts';
 import { ListReader } from './list-reader.ts';
 import type { OpenChunks } from './open-chunks.ts';
 import { sliceColumns, withinTimes, type ReadingColumns } from './reading-columns.ts';
@@ -134,9 +135,12 @@ export class PageQuery {
     }
   }
 
-  /** A segment or chunk that cannot be read is passed over; everything else is a failure of this program. */
+  /**
+   * A segment or chunk that cannot be read is passed over. What the disk does not give just now fails the query: an answer
+   * without it would pass for a whole one.
+   */
   private note(entry: SegmentEntry, chunk: number, thrown: unknown): void {
-    if (!(thrown instanceof TideError)) throw thrown;
+    if (!(thrown instanceof TideError) || mayPass(thrown)) throw thrown;
     this.source.passed(entry, chunk, thrown.code === 'shredded' ? undefined : thrown);
   }
 

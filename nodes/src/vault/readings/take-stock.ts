@@ -1,5 +1,5 @@
 import { reasonOf, TideError } from '../../node/errors.ts';
-import type { Disk, Finding } from '../disk.ts';
+import { mayPass, type Disk, type Finding } from '../disk.ts';
 import type { Sealer } from '../keys/sealed.ts';
 import { isUnfinished, numberOf, type SegmentEntry } from './segment-entry.ts';
 import { SegmentFile, readHead } from './segment-file.ts';
@@ -71,7 +71,7 @@ function stockOf(
     // A broken footer says nothing of what was in it; the catalogue does.
     return expected?.number === entry.number ? { ...expected, file: name, bytes: entry.bytes } : entry;
   } catch (thrown) {
-    if (!(thrown instanceof TideError)) throw thrown;
+    if (!(thrown instanceof TideError) || mayPass(thrown)) throw thrown;
     const place = `segment file ${name}`;
     findings.push({ place, kind: 'altered', text: reasonOf(thrown), ...(expected && reachOf(expected)) });
     // It stays in the list: what is lost with it is known, and it may be the disk that failed.
