@@ -7,7 +7,10 @@ import type { Command } from 'commander';
 import { readConfig } from '../config/file-config.ts';
 import { vaultOptionsOf } from '../config/vault-options.ts';
 import { findingText, isDamage, verdictText } from '../control/findings-text.ts';
+import { bytesText } from '../control/status-text.ts';
+import { grouped } from '../replay/progress.ts';
 import { controlLines } from './control.ts';
+import { WaitShow } from './waiting.ts';
 
 interface Json {
   json?: true;
@@ -41,15 +44,24 @@ export function vaultCommand(program: Command): void {
 
 async function verify(directory: string, { json }: Json): Promise<void> {
   const listed: Finding[] = [];
-  let [damage, torn, ended] = [0, 0, false];
-  for await (const line of controlLines(directory, 'POST', '/vault/verify')) {
-    if ('end' in line) ended = true;
-    if (!('finding' in line)) continue;
-    const { finding } = line;
-    if (isDamage(finding)) damage++;
-    else torn++;
-    if (json !== true) console.log(findingText(finding));
-    else if (listed.length < MAX_LISTED) listed.push(finding);
+  let [damage, torn, ended, what] = [0, 0, false, 'checking the vault'];
+  const found = (): string => (damage === 0 ? 'nothing found so far' : `${grouped(damage)} found so far`);
+  const show = new WaitShow(() => `${what}, ${found()}`);
+  try {
+    for await (const line of controlLines(directory, 'POST', '/vault/verify')) {
+      if ('end' in line) ended = true;
+      if ('checking' in line)
+        what = `checking ${grouped(line.checking.readings)} readings, ${bytesText(line.checking.bytes)}`;
+      if (!('finding' in line)) continue;
+      const { finding } = line;
+      if (isDamage(finding)) damage++;
+      else torn++;
+      show.clear();
+      if (json !== true) console.log(findingText(finding));
+      else if (listed.length < MAX_LISTED) listed.push(finding);
+    }
+  } finally {
+    show.end();
   }
   if (!ended) throw new TideError('cut-off', 'the check broke off before its end');
   console.log(json === true ? JSON.stringify({ damage, torn, findings: listed }) : verdictText(damage, torn));

@@ -30,10 +30,21 @@ export interface QueryAnswer {
 export type Answer = { status: number; body: unknown } | { status: 200; lines: AsyncIterable<Line> };
 
 /**
- * A long answer, line by line: rows of a query or findings of a check, and at the end what it came to. An answer that
+ * A long answer, line by line: rows of a query, or what a check is of and its findings; at the end what it came to. An answer that
  * stops without `end` was broken off; `error` says why.
  */
-export type Line = { rows: readonly object[] } | { finding: Finding } | { end: object } | { error: Failure };
+export type Line =
+  | { rows: readonly object[] }
+  | { checking: Checking }
+  | { finding: Finding }
+  | { end: object }
+  | { error: Failure };
+
+/** What a check is of, told before it begins. */
+export interface Checking {
+  readings: number;
+  bytes: number;
+}
 
 export interface Failure {
   code: string;
@@ -59,7 +70,7 @@ export async function answerControl(gateway: Controlled, method: string, path: s
   try {
     const request = `${method} ${path}`;
     if (request === 'POST /query') return { status: 200, lines: linesOf(gateway.query(requestIn(body))) };
-    if (request === 'POST /vault/verify') return { status: 200, lines: findingsOf(gateway.verify()) };
+    if (request === 'POST /vault/verify') return { status: 200, lines: findingsOf(gateway) };
     if (request === 'POST /key/shred')
       return { status: 200, lines: lineOf(() => answerKeys(gateway.keys(), request, body)) };
     if (path.startsWith('/key')) return { status: 200, body: await answerKeys(gateway.keys(), request, body) };
@@ -117,9 +128,11 @@ async function* lineOf(work: () => Promise<object>): AsyncGenerator<Line> {
   yield { end: await work() };
 }
 
-async function* findingsOf(findings: AsyncIterable<Finding>): AsyncGenerator<Line> {
+async function* findingsOf(gateway: Controlled): AsyncGenerator<Line> {
+  const { readings, bytesAtRest, bytes } = (await gateway.status()).vault;
+  yield { checking: { readings, bytes: bytesAtRest ?? bytes } };
   let count = 0;
-  for await (const finding of findings) {
+  for await (const finding of gateway.verify()) {
     count++;
     yield { finding };
   }

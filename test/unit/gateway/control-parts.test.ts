@@ -132,6 +132,7 @@ describe('control socket', () => {
       body: { rewritten: 3, grants: [] },
     });
     assert.deepEqual(await linesOf(gateway, '/vault/verify'), [
+      { checking: { readings: status.vault.readings, bytes: status.vault.bytes } },
       { finding: altered },
       { finding: torn },
       { end: { findings: 2 } },
