@@ -32,8 +32,8 @@ export interface Piece {
   /** The file is whole with this piece. */
   done: boolean;
   readings: number;
-  /** Readings that there will be, about. */
-  of: number;
+  /** How much of all is out, 0 to 1; 1 exactly when it is done. */
+  share: number;
 }
 
 /** All that is needed to go on; it holds the file's key, so it is a sealed document of the vault. */
@@ -52,6 +52,7 @@ interface Saved {
   /** Parts in full pages, and the rest of them. */
   pages: number;
   entries: Entry[];
+  /** Items (readings, newest ones and blocks) that there will be, about. */
   of: number;
 }
 
@@ -98,7 +99,7 @@ export class ExportSession {
   ): Promise<ExportSession> {
     const signer = await signerOf(vault);
     await forget(vault, path);
-    const { readings } = await vault.stats();
+    const { readings, blocksWaiting } = await vault.stats();
     const cut = await vault.cut();
     const { head, replayFrom } = cut;
     const plan: Plan = {
@@ -122,7 +123,7 @@ export class ExportSession {
       piece: '',
       pages: 0,
       entries: [],
-      of: readings,
+      of: readings + (head - plan.replayFrom) + blocksWaiting,
     };
     const writer = new ArchiveWriter(vault, plan, saved.progress, [], { cut, files: of.files });
     return new ExportSession(vault, saved, writer, cut);
@@ -172,7 +173,7 @@ export class ExportSession {
     this.ended = done;
     const bytes = Buffer.concat(parts);
     this.offset += bytes.length;
-    return { bytes, done, readings: writer.progress.counts.readings, of: saved.of };
+    return { bytes, done, readings: writer.progress.counts.readings, share: done ? 1 : this.share() };
   }
 
   /** The file is whole and has its name: nothing of it has to be kept. */
@@ -184,6 +185,12 @@ export class ExportSession {
   async close(): Promise<void> {
     this.ended = true;
     await this.endCut();
+  }
+
+  /** What turns out to be damaged, or is given up meanwhile, was counted too; what is not done is not all. */
+  private share(): number {
+    const { readings, recent, blocks } = this.writer.progress.counts;
+    return Math.min(0.99, (readings + recent + blocks) / Math.max(1, this.saved.of));
   }
 
   /** Once: by then another export may hold a cut. */

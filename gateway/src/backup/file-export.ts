@@ -19,7 +19,8 @@ export interface ExportResult {
 export interface ExportProgress {
   bytes: number;
   readings: number;
-  of: number;
+  /** Of all that there is to write, 0 to 1. */
+  share: number;
 }
 
 /** Name of a file that is not whole yet. */
@@ -108,7 +109,7 @@ async function pull(
     const piece = await source.next(target, bytes);
     await write(handle, part, piece.bytes, bytes);
     bytes += piece.bytes.length;
-    progress({ bytes, readings: piece.readings, of: piece.of });
+    progress({ bytes, readings: piece.readings, share: piece.share });
     if (piece.done) return { bytes, readings: piece.readings };
   }
 }

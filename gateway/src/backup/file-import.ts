@@ -27,7 +27,11 @@ export interface ImportOptions {
   signer?: string;
   /** Throws away what an import that was interrupted has brought in. */
   anew: boolean;
-  watch: { checked: (readings: number) => void; restored: (readings: number, of: number) => void };
+  watch: {
+    /** With how much of the file has been read, 0 to 1. */
+    checked: (readings: number, share: number) => void;
+    restored: (readings: number, of: number) => void;
+  };
 }
 
 export interface ImportResult extends Restored {
@@ -49,7 +53,7 @@ export async function isForPassphrase(file: string): Promise<boolean> {
 export async function importInto(file: string, directory: string, options: ImportOptions): Promise<ImportResult> {
   const { opener, watch } = options;
   const entries = (): AsyncIterable<ArchiveEntry> => entriesIn(bytesOf(file, READ), opener);
-  const verified = await naming(file, () => verify(entries(), watch.checked));
+  const verified = await naming(file, () => checked(file, opener, watch.checked));
   const { manifest, archive } = verified;
   if (options.signer !== undefined && options.signer.toLowerCase() !== manifest.signer.publicKey)
     throw new TideError(
@@ -70,6 +74,20 @@ export async function importInto(file: string, directory: string, options: Impor
   } finally {
     await vault.close();
   }
+}
+
+/** Holds the file against its manifest, and says how far it is in readings and as a share of the file. */
+async function checked(file: string, opener: Opener, watch: ImportOptions['watch']['checked']): Promise<Verified> {
+  let read = 0;
+  let size = 1;
+  async function* counted(): AsyncGenerator<Uint8Array> {
+    for await (const bytes of bytesOf(file, READ)) {
+      if (read === 0) ({ size } = await stat(file));
+      yield bytes;
+      read += bytes.length;
+    }
+  }
+  return verify(entriesIn(counted(), opener), (readings) => watch(readings, Math.min(1, read / size)));
 }
 
 /** A directory that can take the backup in: an empty one becomes a gateway, of one that is a gateway the vault is looked at later. */

@@ -34,7 +34,7 @@ const asked = z.discriminatedUnion('call', [
 ]);
 type Asked = z.infer<typeof asked>;
 
-const facts = z.object({ done: z.boolean(), readings: z.number(), of: z.number() });
+const facts = z.object({ done: z.boolean(), readings: z.number(), share: z.number() });
 const failure = z.object({ error: z.object({ code: z.string(), message: z.string() }) });
 const resumed = z.union([z.object({ offset: size }), z.object({ reason: z.string() })]);
 

@@ -57,8 +57,8 @@ async function run(directory: string, options: Options): Promise<void> {
   const show = new ProgressShow('exporting');
   try {
     const result = await exportTo(options.out, source, access, {
-      progress: ({ bytes, readings, of }) =>
-        show.update(of === 0 ? 1 : readings / of, `${bytesText(bytes)}, ${grouped(readings)} readings`),
+      progress: ({ bytes, readings, share }) =>
+        show.update(share, `${bytesText(bytes)}, ${grouped(readings)} readings`),
       note: (line) => console.error(line),
     });
     show.end();

@@ -46,7 +46,7 @@ async function run(file: string, options: Options): Promise<void> {
       anew: options.anew === true,
       ...(options.signer === undefined ? {} : { signer: options.signer }),
       watch: {
-        checked: (readings) => checking.update(0, `${grouped(readings)} readings`),
+        checked: (readings, share) => checking.update(share, `${grouped(readings)} readings`),
         restored: (readings, of) => {
           checking.end();
           restoring.update(of === 0 ? 1 : readings / of, `${grouped(readings)} readings`);

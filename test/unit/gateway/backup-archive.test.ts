@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { makeIdentity } from '@tidegate/nodes/sync';
+import type { Reading } from '@tidegate/nodes/reading';
 import { orphanName, type Vault } from '@tidegate/nodes/vault';
 import fc from 'fast-check';
 import { entriesIn } from '../../../gateway/src/backup/archive-reader.ts';
@@ -151,6 +152,10 @@ describe('readings as rows', () => {
     });
 });
 
+/** Words that cannot be compressed, so that there are several pieces. */
+const words = (count: number, from: number): Reading[] =>
+  plainReadings(count, 2, from).map((reading) => ({ ...reading, value: randomBytes(320).toString('base64') }));
+
 describe('an export of a vault', () => {
   let home: TemporaryVault;
   let vault: Vault;
@@ -173,6 +178,27 @@ describe('an export of a vault', () => {
     assert.equal(manifest.incarnation, vault.incarnation);
     assert.equal(manifest.signer.is, 'vault');
     assert.deepEqual([config, flows], [OF.files.config, OF.files.flows]);
+  });
+
+  it('says how much of all is out, and all only when it is done', async () => {
+    await vault.journal.append({ source: 'door', readings: words(9_000, 10_000) });
+    const session = await ExportSession.begin(vault, OF, '/out.age', sealing);
+    const shares: number[] = [];
+    for (let done = false; !done;) {
+      const piece = await session.next(session.handedOut);
+      shares.push(piece.share);
+      ({ done } = piece);
+    }
+    await session.finish();
+    assert.ok(shares.length >= 4 && shares[0] > 0 && shares[0] < 0.5, String(shares));
+    assert.deepEqual(
+      shares.toSorted((a, b) => a - b),
+      shares,
+    );
+    assert.deepEqual(
+      shares.map((share) => share === 1),
+      shares.map((_, i) => i === shares.length - 1),
+    );
   });
 
   it('leaves nothing of itself in the vault when it is done', async () => {
@@ -206,12 +232,8 @@ describe('an export of a vault', () => {
 
   it('goes on after a kill at any piece, to the same archive byte for byte', async function () {
     this.timeout(60_000);
-    // Words that cannot be compressed, so that there are several pieces.
-    for (let i = 0; i < 3; i++) {
-      const readings = plainReadings(9_000, 2, 10_000 + 9_000 * i);
-      const words = readings.map((reading) => ({ ...reading, value: randomBytes(320).toString('base64') }));
-      await vault.journal.append({ source: 'door', readings: words });
-    }
+    for (let i = 0; i < 2; i++)
+      await vault.journal.append({ source: 'door', readings: words(9_000, 10_000 + 9_000 * i) });
     await vault.commit([{ kind: 'consumer', consumer: 'detect:1', replayFrom: vault.journal.head - 50 }]);
     await vault.commit([{ kind: 'consumer', consumer: 'summary/60', replayFrom: vault.journal.head - 50 }]);
     const whole = await ExportSession.begin(vault, OF, '/whole.age', sealing);
