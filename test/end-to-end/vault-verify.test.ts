@@ -56,6 +56,10 @@ describe('tidegate vault verify', function () {
     assert.equal(code, 0, output);
     const { readings, damaged } = JSON.parse(output) as { readings: number; damaged: number };
     assert.deepEqual([readings, damaged], [5_000, 0]);
+    const again = await tidegate('vault', 'rebuild', gateway.directory);
+    assert.match(again.output, /^ {2}readings {2}5,000 in 1 segment and the journal$/m);
+    assert.match(again.output, /^ {2}old one {3}\/.*\/damaged-\S+; delete it when all is well$/m);
+    assert.doesNotMatch(again.output, /is damaged/);
     // Nothing was lost, so it is the same writer.
     assert.equal(await incarnation(), before);
     assert.ok(readdirSync(path.join(gateway.directory, 'vault')).some((name) => name.startsWith('damaged-')));

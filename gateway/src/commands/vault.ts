@@ -70,15 +70,25 @@ async function verify(directory: string, { json }: Json): Promise<void> {
 
 async function rebuild(directory: string, { json }: Json): Promise<void> {
   const config = await readConfig(directory);
-  const report = await rebuildVault(vaultOptionsOf(path.resolve(directory), config), systemClock);
+  const show = new WaitShow(() => 'reading the sealed files and making the catalogue again');
+  const report = await rebuildVault(vaultOptionsOf(path.resolve(directory), config), systemClock).finally(() =>
+    show.end(),
+  );
   if (json === true) {
     console.log(JSON.stringify(report));
     return;
   }
   const { readings, segments = 0, blocksWaiting, alertsWaiting, damaged, problems } = report;
   console.log('The catalogue was made again from the sealed files.');
-  console.log(`  readings  ${readings} in ${segments} segments and the journal`);
-  console.log(`  waiting   ${blocksWaiting} blocks, ${alertsWaiting} alerts`);
-  if (damaged > 0) console.log(`  damaged   ${damaged} records could not be opened`);
-  for (const problem of problems) console.log(`  ${problem}`);
+  console.log(`  readings  ${grouped(readings)} in ${counted(segments, 'segment')} and the journal`);
+  console.log(`  waiting   ${counted(blocksWaiting, 'block')}, ${counted(alertsWaiting, 'alert')}`);
+  if (damaged > 0) console.log(`  damaged   ${counted(damaged, 'record')} could not be opened`);
+  for (const problem of problems) {
+    const aside = SET_ASIDE.exec(problem)?.[1];
+    console.log(aside === undefined ? `  ${problem}` : `  old one   ${aside}; delete it when all is well`);
+  }
 }
+
+/** The vault says of every catalogue that it sets aside that it is damaged. This one was well, and may go. */
+const SET_ASIDE = /^catalogue\.db is damaged \(asked for\); it lies in (.+) and was made again$/;
+const counted = (count: number, what: string): string => `${grouped(count)} ${what}${count === 1 ? '' : 's'}`;
