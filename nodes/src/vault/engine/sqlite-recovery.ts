@@ -13,6 +13,7 @@ import { fileOf } from '../readings/segment-entry.ts';
 import { BlockFiles } from './block-files.ts';
 import { CatchUp } from './catch-up.ts';
 import { settledBudget } from './file-room.ts';
+import { noteClosed, noteKeyless } from './closed-journal.ts';
 import { FindingLog } from './finding-log.ts';
 import { wholeSegment } from './lost-readings.ts';
 import { recallReceipts, redoInto } from './redo.ts';
@@ -55,6 +56,8 @@ export function recover(options: OpenOptions, { owner, disk, keys, problems }: C
       onFinding: (finding) => findings.note(finding),
     });
     open.push(log);
+    const { applied } = catalogue;
+    const { last } = log;
     const lossyJournal = redoTail(catalogue, log, found, findings);
     const readings = openReadings(disk.below('segments'), { catalogue, keys, sealer, clock, findings }, sizes.unfolded);
     open.push(readings);
@@ -69,6 +72,17 @@ export function recover(options: OpenOptions, { owner, disk, keys, problems }: C
       destroyed: catalogue.destroyed.list(),
       onDamage: (finding, lost) => findings.note(finding, lost),
     });
+    noteClosed(
+      log,
+      {
+        // Where the catalogue has nothing left to go by, what it once had applied is not known.
+        applied: opened.lossy || applied === 0 ? Infinity : applied,
+        folded: Math.max(folded, catalogue.counter('folded')),
+      },
+      findings,
+    );
+    noteMissing(Math.max(last, ...log.closed.map(({ records }) => records.at(-1)!.number)), applied, findings);
+    noteKeyless(readings.entries(), keys.ring, findings);
     readings.onBroken = (entry, thrown, chunk) => noteBroken(readings, findings, entry, thrown, chunk);
     const parts = new Parts({
       directory,
@@ -102,18 +116,25 @@ export function recover(options: OpenOptions, { owner, disk, keys, problems }: C
 function redoTail(catalogue: Catalogue, log: JournalLog, found: readonly Finding[], findings: FindingLog): boolean {
   for (const finding of found) findings.note(finding);
   const before = catalogue.applied;
-  const rolledBack = log.last < before;
-  if (rolledBack) {
-    const place = `journal records ${log.last + 1} to ${before}`;
-    findings.note({ place, kind: 'rolled-back', text: 'the journal is older than the catalogue' });
-    log.startAt(before + 1);
-  }
+  // Numbers go on behind what lies there and cannot be opened, and so do positions.
+  const closed = log.closed.map(({ records }) => records.at(-1)!);
+  const reach = Math.max(before, ...closed.map(({ number }) => number));
+  const rolledBack = log.last < reach;
+  if (rolledBack) log.startAt(reach + 1);
+  catalogue.advance(Math.max(1, ...closed.map(({ first, count }) => first + count)));
   const report = redoInto(catalogue, log);
   for (const finding of report.findings) findings.note(finding);
   catalogue.destroyed.forget(log.oldest);
   const newest = log.head(log.last);
   if (newest !== undefined) catalogue.advance(newest.first + newest.count);
   return rolledBack || report.lossy;
+}
+
+/** Records that the catalogue has seen, and of which nothing lies in the journal. */
+function noteMissing(last: number, applied: number, findings: FindingLog): void {
+  if (last >= applied) return;
+  const place = `journal records ${last + 1} to ${applied}`;
+  findings.note({ place, kind: 'rolled-back', text: 'the journal is older than the catalogue' });
 }
 
 interface SegmentContext {

@@ -12,7 +12,8 @@ export function statsOf(parts: Parts, maintenance: Maintenance, budget: BudgetKe
   const folded = entries.reduce((sum, entry) => sum + entry.readings, 0);
   const sizes = sizesOf(directory);
   // Until they are read back after a start, what no segment holds is told by its positions.
-  const foldedTo = Math.max(1, ...entries.map(({ positionTo }) => positionTo));
+  const oldestHeld = parts.log.oldestPosition ?? catalogue.head;
+  const foldedTo = Math.max(1, oldestHeld, ...entries.map(({ positionTo }) => positionTo));
   const unfolded = readings.open.readings + readings.waiting.readings;
   const held = folded + (parts.catchUp.done ? unfolded : catalogue.head - foldedTo);
   const atRest = sizes.total - sizes.ballast - parts.log.bytes.allocated;

@@ -1,11 +1,12 @@
 import { TideError } from '../../node/errors.ts';
 import type { Disk, Finding } from '../disk.ts';
 import type { Sealer } from '../keys/sealed.ts';
+import { closedFinding, type ClosedFile } from './closed.ts';
 import { sealFirstPage } from './first-page.ts';
 import { Handles } from './handles.ts';
 import { JournalFile } from './journal-file.ts';
 import { PAGE } from './pages.ts';
-import { pagesOf, sealRecord, type NewRecord, type OpenedRecord, type RecordHead } from './record.ts';
+import { pagesOf, sealRecord, type ClearHead, type NewRecord, type OpenedRecord, type RecordHead } from './record.ts';
 import { Room } from './room.ts';
 import { Recovery, indexFile } from './recovery.ts';
 import { NO_TAG, takeStock, type Stock } from './stock.ts';
@@ -46,6 +47,7 @@ export class JournalLog {
   private tag = NO_TAG;
   /** What was wrong with the names and first pages of files. */
   private readonly misplaced: Finding[];
+  private closedFiles: ClosedFile[];
 
   private constructor(disk: Disk, sealer: Sealer, keyId: () => number, options: JournalOptions) {
     this.sealer = sealer;
@@ -55,6 +57,7 @@ export class JournalLog {
     const stock = this.takeStock(disk);
     this.files = stock.files;
     this.misplaced = stock.findings;
+    this.closedFiles = stock.closed;
     this.room = new Room(disk, stock, options.fileBytes ?? FILE_BYTES, options.spare ?? SPARE);
   }
 
@@ -86,15 +89,40 @@ export class JournalLog {
     return this.files.length === 0 ? this.newest + 1 : Math.min(this.files[0].said.first, this.newest + 1);
   }
 
+  /** Position of the first reading in it, or of the next one; undefined when there is no file. */
+  get oldestPosition(): number | undefined {
+    return this.files.at(0)?.said.position;
+  }
+
   /** Bytes of records still held, and of all files. */
   get bytes(): { held: number; allocated: number } {
     let held = 0;
-    let allocated = this.room.bytes;
+    let allocated = this.closedFiles.reduce((sum, { size }) => sum + size, this.room.bytes);
     for (const file of this.files) {
       held += file.isIndexed ? file.end * PAGE : file.file.size;
       allocated += file.file.size;
     }
     return { held, allocated };
+  }
+
+  /** Files of which nothing opens since their data key is not there: of those that were not needed any more, or rolled back. */
+  get closed(): readonly ClosedFile[] {
+    return this.closedFiles;
+  }
+
+  /**
+   * Settles which records under data keys that are not there are still needed: their files are left as they are, and named
+   * by `verify`; those of others are room for new records.
+   */
+  settleClosed(isNeeded: (record: ClearHead) => boolean): Finding[] {
+    const left: ClosedFile[] = [];
+    for (const file of this.closedFiles) {
+      const records = file.records.filter(isNeeded);
+      if (records.length > 0) left.push({ ...file, records });
+      else this.room.takeFound({ name: file.name, size: file.size });
+    }
+    this.closedFiles = left;
+    return this.closedFindings();
   }
 
   /** Lowest number of a data key under which records lie that are still held. */
@@ -187,12 +215,17 @@ export class JournalLog {
     // A damaged first page is met again when its file is read.
     for (const finding of this.misplaced)
       if (finding.kind === 'duplicated' || finding.kind === 'reordered') yield finding;
+    yield* this.closedFindings();
     yield* verifyFiles(this.files, () => this.newest, this.sealer);
   }
 
   close(): void {
     this.handles.close();
     this.room.close();
+  }
+
+  private closedFindings(): Finding[] {
+    return this.closedFiles.map((file) => closedFinding(file, this.keyId()));
   }
 
   private write(number: number, record: NewRecord): { bytes: number; tag: Uint8Array } {

@@ -43,6 +43,17 @@ export interface PlacedHead extends RecordHead {
   tag: Uint8Array;
 }
 
+/** What a head says of its record to whoever has no key: nothing vouches for it. */
+export interface ClearHead {
+  number: number;
+  first: number;
+  count: number;
+  timeFrom: number;
+  timeTo: number;
+  pages: number;
+  keyId: number;
+}
+
 /*
  * A record fills whole pages: head | sealed boxes | zeros | copy of the head | its length u32 | tail magic 8.
  * head = magic 8 | version u32 | boxes u32 | page u32 | pages u32 | sequence, number, first, count, timeFrom, timeTo,
@@ -176,6 +187,28 @@ export function headBefore(pages: Pages, page: number, sealer: Sealer, sequence?
   const length = tail.readUInt32LE(0);
   if (length < FIXED + SEAL || length > FIXED + 4 * MAX_BOXES + SEAL || length > end) return undefined;
   return headAt(pages, end - length, sealer, sequence);
+}
+
+/** The head in the place that it names, whatever its seal, when its copy is the same to the byte. */
+export function clearHeadAt(pages: Pages, page: number): ClearHead | undefined {
+  const fixed = asBuffer(pages.bytes(page * PAGE, FIXED));
+  if (!fixed.subarray(0, 8).equals(MAGIC) || fixed.readUInt32LE(8) !== VERSION) return undefined;
+  const [boxes, at, count] = [fixed.readUInt32LE(12), fixed.readUInt32LE(16), fixed.readUInt32LE(20)];
+  const length = FIXED + 4 * boxes + SEAL;
+  if (at !== page || boxes > MAX_BOXES || count < 1 || page + count > pages.count || length + TAIL > count * PAGE)
+    return undefined;
+  const head = Buffer.from(pages.bytes(page * PAGE, length));
+  const copy = asBuffer(pages.bytes((page + count) * PAGE - TAIL - length, length + TAIL));
+  if (!copy.subarray(0, length).equals(head) || copy.readUInt32LE(length) !== length) return undefined;
+  return {
+    number: head.readDoubleLE(32),
+    first: head.readDoubleLE(40),
+    count: head.readDoubleLE(48),
+    timeFrom: head.readDoubleLE(56),
+    timeTo: head.readDoubleLE(64),
+    pages: count,
+    keyId: head.readUInt32LE(length - SEAL + 1),
+  };
 }
 
 /** Opens the boxes of a record from its pages. */

@@ -80,6 +80,12 @@ export class Room {
     this.problem = undefined;
   }
 
+  /** A file that was found, older than all that are taken later. */
+  takeFound(spare: Spare): void {
+    this.free.push(spare);
+    this.free.sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
   /** Removes a file at once. */
   discard({ name, file }: JournalFile): void {
     file.close();

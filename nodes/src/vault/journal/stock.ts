@@ -1,6 +1,7 @@
 import type { Disk, DiskFile, Finding } from '../disk.ts';
 import type { Sealer } from '../keys/sealed.ts';
 import type { Handles } from './handles.ts';
+import { closedRecords, type ClosedFile } from './closed.ts';
 import { openFirstPage, type FirstPage } from './first-page.ts';
 import { JournalFile } from './journal-file.ts';
 import { PAGE, Pages, isBlank, readOrZeros } from './pages.ts';
@@ -17,6 +18,8 @@ export interface Stock {
   /** Files with records, in order of sequence. */
   files: JournalFile[];
   spares: Spare[];
+  /** Files whose data key is not there. */
+  closed: ClosedFile[];
   /** Above every sequence and name that is in use. */
   nextSequence: number;
   findings: Finding[];
@@ -49,7 +52,7 @@ export function takeStock(disk: Disk, handles: Handles, sealer: Sealer): Stock {
         said: openFirstPage(readOrZeros(file, 0, PAGE), sealer),
       };
     });
-  const stock: Stock = { files: [], spares: [], nextSequence: 1, findings: [], idle: 0 };
+  const stock: Stock = { files: [], spares: [], closed: [], nextSequence: 1, findings: [], idle: 0 };
   const taken = new Map<number, JournalFile>();
   for (const one of seen) {
     stock.nextSequence = Math.max(stock.nextSequence, one.named + 1, (one.said?.sequence ?? 0) + 1);
@@ -77,7 +80,9 @@ function judge(one: Seen, seen: Seen[], taken: Map<number, JournalFile>, sealer:
   if (said === undefined || isRecycled(one, seen)) {
     const present = taken.has(named) ? undefined : withoutFirstPage(one, sealer);
     if (present === undefined) {
-      stock.spares.push({ name, size: file.size });
+      const closed = closedRecords(new Pages(file), sealer);
+      if (closed === undefined) stock.spares.push({ name, size: file.size });
+      else stock.closed.push({ name, size: file.size, ...closed });
       file.close();
       return;
     }

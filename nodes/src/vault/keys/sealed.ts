@@ -90,6 +90,10 @@ export class Sealer {
     }
   }
 
+  hasKey(id: number): boolean {
+    return this.keys.recordKey(id) !== undefined;
+  }
+
   private key(id: number): Uint8Array {
     const key = this.keys.recordKey(id);
     if (key !== undefined) return key;
