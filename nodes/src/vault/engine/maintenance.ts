@@ -188,6 +188,8 @@ export class Maintenance {
     }
     yield* this.fileBlocks();
     this.parts.saveReceipts();
+    // Also where no segment came of it.
+    catalogue.setCounter('folded', recordTo);
     catalogue.shrink(SHRINK_PAGES);
     this.parts.flush();
     this.flushedAt = this.clock.monotonic();
