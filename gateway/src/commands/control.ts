@@ -2,7 +2,6 @@ import os from 'node:os';
 import path from 'node:path';
 
 import { systemClock, TideError } from '@tidegate/nodes/node';
-import { outgoingOf } from '@tidegate/nodes/sync';
 import { openVault, type Vault } from '@tidegate/nodes/vault';
 
 import { readConfig } from '../config/file-config.ts';
@@ -11,10 +10,11 @@ import { vaultOptionsOf } from '../config/vault-options.ts';
 import { askControl, askControlLines } from '../control/http-ask.ts';
 import { type Answer, answerControl, type Controlled, type Line } from '../control/requests.ts';
 import { socketPath } from '../control/socket-path.ts';
+import type { GatewayStatus } from '../control/status.ts';
 import { exposed } from '../metrics/exposition.ts';
 import { metricsOf } from '../metrics/gateway-metrics.ts';
 import { VERSION } from '../version.ts';
-import { queryVault } from '../device/vault-query.ts';
+import { vaultControl } from '../device/vault-control.ts';
 import { vaultStatus } from '../device/vault-status.ts';
 
 /** Asks the gateway in a directory: the running one over its socket, otherwise its vault is opened for this one request. */
@@ -60,16 +60,10 @@ const socketOf = (directory: string): string => socketPath(directory, os.tmpdir(
 const openAtRest = (directory: string, config: GatewayConfig): Promise<Vault> =>
   openVault(vaultOptionsOf(path.resolve(directory), config), systemClock);
 
-const atRest = (vault: Vault, { name }: GatewayConfig): Controlled => ({
-  status: async () => ({ name, running: false, ...(await vaultStatus(vault)) }),
-  grants: async () => (await vaultStatus(vault)).grants,
-  grant: async (series, purpose) => (await outgoingOf(vault)).grant(series, purpose),
-  revoke: async (series, purpose) => (await outgoingOf(vault)).revoke(series, purpose),
-  query: (request) => queryVault(vault, request),
-  verify: () => vault.verify(),
-  keys: () => vault.keys,
-  metrics: async () => exposed(metricsOf({ name, running: false, ...(await vaultStatus(vault)) }, VERSION)),
-});
+function atRest(vault: Vault, { name }: GatewayConfig): Controlled {
+  const status = async (): Promise<GatewayStatus> => ({ name, running: false, ...(await vaultStatus(vault)) });
+  return { ...vaultControl(vault), status, metrics: async () => exposed(metricsOf(await status(), VERSION)) };
+}
 
 function succeeded(answer: Answer): Answer {
   if (answer.status === 200) return answer;

@@ -2,17 +2,8 @@ import os from 'node:os';
 import path from 'node:path';
 
 import { type Door, doorOf, doorRulesOf } from '@tidegate/nodes/ingest';
-import { type Clock, type ClockState, reasonOf, TideError } from '@tidegate/nodes/node';
-import { outgoingOf } from '@tidegate/nodes/sync';
-import {
-  type Finding,
-  keepTime,
-  openVault,
-  type QueryRequest,
-  type Timekeeper,
-  type Vault,
-  type VaultKeys,
-} from '@tidegate/nodes/vault';
+import { type Clock, reasonOf, TideError } from '@tidegate/nodes/node';
+import { keepTime, openVault, type Timekeeper, type Vault } from '@tidegate/nodes/vault';
 
 import { Exports } from '../backup/exports.ts';
 import { gatewayFiles } from '../backup/file-gateway.ts';
@@ -22,9 +13,9 @@ import { CONFIG_FILE } from '../config/file-config.ts';
 import type { GatewayConfig } from '../config/schema.ts';
 import { vaultOptionsOf } from '../config/vault-options.ts';
 import { ControlServer } from '../control/http-control.ts';
-import type { Controlled, QueryAnswer } from '../control/requests.ts';
+import type { Controlled } from '../control/requests.ts';
 import { socketPath } from '../control/socket-path.ts';
-import type { GatewayStatus, GrantView } from '../control/status.ts';
+import type { GatewayStatus } from '../control/status.ts';
 import { Editor } from '../editor/http-editor.ts';
 import { PasswordCheck } from '../login/password.ts';
 import { CommitWatch } from '../metrics/commit-watch.ts';
@@ -37,7 +28,7 @@ import { readFlow, USER_DIR } from './file-flow.ts';
 import { LoopDelay } from './loop-delay.ts';
 import { processUse } from './process-use.ts';
 import { Rate } from './rate.ts';
-import { queryVault } from './vault-query.ts';
+import { vaultControl } from './vault-control.ts';
 import { vaultStatus } from './vault-status.ts';
 
 export interface GatewayOptions {
@@ -52,7 +43,7 @@ export interface GatewayOptions {
  * The device: vault, door and broker, then Node-RED. The door is open before the flows start and after they stop, so
  * readings are committed and acknowledged whatever the flows do.
  */
-export class Gateway implements Controlled {
+export class Gateway {
   private readonly options: GatewayOptions;
   private readonly clock: Clock;
   private readonly rate: Rate;
@@ -145,38 +136,18 @@ export class Gateway implements Controlled {
     };
   }
 
-  async grants(): Promise<GrantView[]> {
-    return (await vaultStatus(this.openVault)).grants;
-  }
-
-  /** An operator says that the machine's clock is right. */
-  async trustClock(): Promise<ClockState> {
-    await this.keeper!.operator();
-    return this.keeper!.state;
-  }
-
-  async grant(series: string, purpose?: string): Promise<void> {
-    await (await outgoingOf(this.openVault)).grant(series, purpose);
-  }
-
-  async revoke(series: string, purpose?: string): Promise<{ rewritten: number }> {
-    return (await outgoingOf(this.openVault)).revoke(series, purpose);
-  }
-
-  query(request: QueryRequest): QueryAnswer {
-    return queryVault(this.openVault, request);
-  }
-
-  verify(): AsyncIterable<Finding> {
-    return this.openVault.verify();
-  }
-
-  keys(): VaultKeys {
-    return this.openVault.keys;
-  }
-
-  async metrics(): Promise<string> {
-    return exposed(metricsOf(await this.status(), VERSION));
+  /** What the control socket reaches. */
+  private controlled(): Controlled {
+    const keeper = this.keeper!;
+    return {
+      ...vaultControl(this.openVault),
+      status: () => this.status(),
+      metrics: async () => exposed(metricsOf(await this.status(), VERSION)),
+      trustClock: async () => {
+        await keeper.operator();
+        return keeper.state;
+      },
+    };
   }
 
   /** Vault, door, broker: from here on readings are taken in. */
@@ -242,7 +213,7 @@ export class Gateway implements Controlled {
   /** Control socket and Node-RED. */
   private async startEditor(): Promise<void> {
     const { directory, config, log } = this.options;
-    const control = new ControlServer(this, socketPath(directory, os.tmpdir(), process.platform));
+    const control = new ControlServer(this.controlled(), socketPath(directory, os.tmpdir(), process.platform));
     await control.start();
     this.undo.push(() => control.stop());
     const exports = new ExportServer(
