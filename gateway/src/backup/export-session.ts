@@ -6,7 +6,8 @@ import type { Change, Vault, VaultCut } from '@tidegate/nodes/vault';
 import { z } from 'zod';
 
 import { PAYLOAD_NONCE, payloadKey, StreamSealer, type StreamState } from './age/age-stream.ts';
-import { ArchiveWriter, freshProgress, type Plan, type Progress } from './archive-writer.ts';
+import { freshProgress, type Plan, type Progress } from './archive-progress.ts';
+import { ArchiveWriter } from './archive-writer.ts';
 import type { Entry } from './manifest.ts';
 
 /** Namespace of what an export keeps in the vault so that it can be gone on with. Never part of an export. */

@@ -15,7 +15,8 @@ import { codeOf } from '../error-code.ts';
 import { MAX_HEADER, needsPassphrase, type Opener, parseHeader } from './age/age-header.ts';
 import { type ArchiveEntry, entriesIn } from './archive-reader.ts';
 import { readMarker, removeMarker, writeMarker } from './file-marker.ts';
-import { checkTarget, Restore, type Restored } from './restore.ts';
+import { Restore, type Restored } from './restore.ts';
+import { checkTarget } from './restore-target.ts';
 import { type Verified, verify } from './verify.ts';
 
 /** Bytes that are read at once. */

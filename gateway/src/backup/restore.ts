@@ -9,17 +9,14 @@ import {
   orphanOf,
   type Vault,
 } from '@tidegate/nodes/vault';
-import { z } from 'zod';
 
 import type { ArchiveEntry } from './archive-reader.ts';
-import { OF_THE_STORE } from './archive-writer.ts';
 import { type Line, type LineFolder, LINES, linesOf } from './lines.ts';
 import type { Folder, Manifest } from './manifest.ts';
 import { READING_HEAD, readingOf, RECENT_HEAD, recentOf, rowsOf } from './reading-row.ts';
+import { markTarget, type TargetState } from './restore-target.ts';
 import { textOf, type Verified } from './verify.ts';
 
-/** Namespace of what a restored vault knows of its restoring. */
-export const RESTORE = 'restore';
 /** Door under which readings that every consumer has seen come back. */
 const SOURCE = 'restore';
 /** Consumers that make summary parts, whose windows belong to one incarnation. */
@@ -27,8 +24,6 @@ const MAKES_PARTS = /^summary\//;
 const BATCH = 8_192;
 const GROUP = 256;
 const GROUP_BYTES = 1 << 20;
-
-const stateShape = z.object({ archive: z.string(), done: z.boolean() });
 
 export interface Restored {
   readings: number;
@@ -38,35 +33,6 @@ export interface Restored {
   aside: { blocks: number; windows: number };
   /** Consumers without a name: they read everything again. */
   unnamed: number;
-}
-
-/** Throws a TideError `has-data` unless the vault is empty or holds a part of this very backup. */
-export async function checkTarget(vault: Vault, archive: string): Promise<void> {
-  const state = stateShape.safeParse(await vault.documents.get(RESTORE, 'state'));
-  if (state.success && !state.data.done && state.data.archive === archive) return;
-  if (state.success && !state.data.done)
-    throw new TideError(
-      'other-import',
-      'it holds a part of another backup; begin anew with --anew, or finish that one',
-    );
-  const cut = await vault.cut();
-  try {
-    const found: string[] = [];
-    if (cut.head > 1) found.push(`${cut.head - 1} readings`);
-    for (const kind of ['documents', 'blocks', 'alerts', 'consumers'] as const) {
-      let count = 0;
-      for await (const { items } of cut.pages(kind))
-        count += items.filter((item) => !('namespace' in item && OF_THE_STORE.has(item.namespace))).length;
-      if (count > 0) found.push(`${count} ${kind}`);
-    }
-    if (found.length > 0)
-      throw new TideError(
-        'has-data',
-        `its vault holds ${found.join(', ')}; import into a new directory, or one made with: tidegate init --no-grants`,
-      );
-  } finally {
-    await cut.close();
-  }
 }
 
 /**
@@ -106,7 +72,7 @@ export class Restore {
   /** `open` starts at the archive's begin each time. */
   async run(open: () => AsyncIterable<ArchiveEntry>): Promise<Restored> {
     const { vault, manifest, aside } = this;
-    await this.mark(false);
+    await markTarget(vault, this.state(false));
     await this.history(open());
     for await (const entry of open()) {
       // What comes now has been taken in.
@@ -115,15 +81,14 @@ export class Restore {
     }
     await this.flush();
     await vault.commit([{ kind: 'advance', to: this.here(manifest.head) }]);
-    await this.mark(true);
+    await markTarget(vault, this.state(true));
     const { head } = vault.journal;
     return { readings: this.readings, head, incarnation: vault.incarnation, aside, unnamed: this.unnamed };
   }
 
-  private async mark(done: boolean): Promise<void> {
+  private state(done: boolean): TargetState {
     const { incarnation, created, head } = this.manifest;
-    const value = { archive: this.archive, done, from: { incarnation, created, head }, aside: this.aside };
-    await this.vault.commit([{ kind: 'document', namespace: RESTORE, key: 'state', value }]);
+    return { archive: this.archive, done, from: { incarnation, created, head }, aside: this.aside };
   }
 
   /** Series in order of their numbers, then the readings that nobody has to see again. */

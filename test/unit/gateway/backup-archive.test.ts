@@ -19,7 +19,8 @@ import {
   recentRow,
   rowsOf,
 } from '../../../gateway/src/backup/reading-row.ts';
-import { checkTarget, Restore } from '../../../gateway/src/backup/restore.ts';
+import { checkTarget } from '../../../gateway/src/backup/restore-target.ts';
+import { Restore } from '../../../gateway/src/backup/restore.ts';
 import { tarEnd, tarMember, TarReader } from '../../../gateway/src/backup/tar.ts';
 import { type Verified, verify } from '../../../gateway/src/backup/verify.ts';
 import { fillVault, itemsOf, oddReadings, plainReadings, readingsOf } from '../../support/backup.ts';
