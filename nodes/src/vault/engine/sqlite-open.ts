@@ -82,7 +82,10 @@ function headerCopy(directory: string): string | undefined {
   try {
     db = new Database(file, { readonly: true, fileMustExist: true });
     return metaOf(db, 'keys')?.toString('utf8');
-  } catch {
+  } catch (error) {
+    // It is there and cannot be opened now: a vault whose other header is gone, too, must not be set aside for that.
+    if (error instanceof Database.SqliteError && /^SQLITE_(CANTOPEN|NOMEM)/.test(error.code))
+      throw engineError(error, directory);
     // Unreadable is the same as missing here; the key store reports what could not be read.
     return undefined;
   } finally {
