@@ -131,6 +131,20 @@ describe('tide-detect', function () {
     await eventually('the status counts', () => status().text === '5 readings' && status().fill === 'green');
   });
 
+  it('saves what it has learnt when the vault wants it, without waiting for its turn', async () => {
+    await deploy();
+    await ready();
+    const savedTo = async (): Promise<number> => (await vault.checkpoints.load('n'))?.series[0]?.position ?? 0;
+    send(await stored([5, 6]));
+    await eventually('the first save', async () => (await savedTo()) === 2, 5_000);
+    send(await stored([5, 6, 7], 2));
+    await vault.keys.shred('1990-01');
+    await eventually('the old journal key is gone', async () => (await vault.keys.status()).journalKeys === 1, 15_000);
+    assert.equal(await savedTo(), 5);
+    assert.equal((await vault.checkpoints.load('n'))?.replayFrom, 6);
+    assert.deepEqual(errors, []);
+  });
+
   it('has committed an alert before it sends it, and does not hold up readings for it', async () => {
     await deploy();
     await ready();

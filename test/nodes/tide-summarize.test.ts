@@ -134,6 +134,22 @@ describe('tide-summarize', function () {
     await eventually('the vault is open', () => /green: .* open/.test(said('n', 'status').at(-1) ?? ''));
   }
 
+  it('saves its open windows when the vault wants it, without waiting for their turn', async () => {
+    await red.load(NODES, flow({ resolutions: '1m, 1h', grace: 3600 }));
+    await once(red.getNode('n'), 'call:status');
+    const saved = async (resolution: number): Promise<[position: number, replayFrom: number]> => {
+      const checkpoint = await vault.checkpoints.load(`summary/${resolution}`);
+      return [checkpoint?.series[0]?.position ?? 0, checkpoint?.replayFrom ?? 0];
+    };
+    send(await stored([5, 6]));
+    await eventually('the first save', async () => (await saved(60))[0] === 2 && (await saved(3600))[0] === 2, 5_000);
+    send(await stored([5, 6, 7], START + 2_000));
+    await vault.keys.shred('1990-01');
+    await eventually('the old journal key is gone', async () => (await vault.keys.status()).journalKeys === 1, 15_000);
+    assert.deepEqual(await saved(60), [5, 6]);
+    assert.deepEqual(await saved(3600), [5, 6]);
+  });
+
   it('sends out the summary of a window that closed, when it is in the vault', async () => {
     await deploy();
     const readings = await stored([21.5, 22.25, 20.75, 23.1]);

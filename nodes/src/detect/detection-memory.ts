@@ -9,6 +9,8 @@ import { detectionCodec } from './state-codec.ts';
 const NAMESPACE = 'detect';
 /** Series saved in one commit: twenty states take about 2 ms to encode. */
 const SAVES_AT_ONCE = 20;
+/** Commits under way at once where the vault asks for saves: it waits for company with each. */
+const COMMITS_AT_ONCE = 10;
 /** After a save failed, the next one waits so long. */
 const RETRY_MS = 10_000;
 
@@ -21,6 +23,8 @@ export class DetectionMemory {
   private readonly clock: Clock;
   private saving: Promise<void> | undefined;
   private notBefore = 0;
+  /** Position up to which the vault wants to have everything saved; 0 when it does not. */
+  private wanted = 0;
 
   private constructor(vault: Vault, clock: Clock, consumer: Consumer<SeriesDetection>, raiseFrom: number) {
     this.vault = vault;
@@ -39,12 +43,27 @@ export class DetectionMemory {
     return new DetectionMemory(vault, clock, consumer, raiseFrom);
   }
 
-  /** Saves some of the series that were last saved `everyMs` ago, without those in `except`. One save at a time. */
+  /** The vault wants everything below a position saved: `saveDue` does that next. */
+  want(below: number): void {
+    this.wanted = Math.max(this.wanted, below);
+  }
+
+  /**
+   * Saves some of the series that were last saved `everyMs` ago, or all that the vault wants saved, without those in
+   * `except`. One save at a time.
+   */
   saveDue(everyMs: number, except: (series: string) => boolean, failed: (error: unknown) => void): void {
     if (this.saving !== undefined || this.clock.monotonic() < this.notBefore) return;
+    const { wanted } = this;
+    if (wanted > 0) {
+      // One try: as long as the vault has to, it asks again.
+      this.wanted = 0;
+      this.saving = this.trySave(() => this.saveBelow(wanted, except), failed);
+      return;
+    }
     const names = this.consumer.due(this.clock.now(), everyMs, SAVES_AT_ONCE).filter((name) => !except(name));
     if (names.length === 0) return;
-    this.saving = this.trySave(names, failed);
+    this.saving = this.trySave(() => this.save(names), failed);
   }
 
   /** Saves what is not saved yet, without the series in `except`. */
@@ -65,9 +84,32 @@ export class DetectionMemory {
     ]);
   }
 
-  private async trySave(names: readonly string[], failed: (error: unknown) => void): Promise<void> {
+  private async saveBelow(below: number, except: (series: string) => boolean): Promise<void> {
+    const names = this.consumer.unsavedBelow(below);
+    for (let i = 0; i < names.length;) {
+      const saves: Promise<unknown>[] = [];
+      for (; i < names.length && saves.length < COMMITS_AT_ONCE; i += SAVES_AT_ONCE) {
+        // Asked anew each time: an alert may have been raised meanwhile.
+        const some = names.slice(i, i + SAVES_AT_ONCE).filter((name) => !except(name));
+        if (some.length === 0) continue;
+        saves.push(
+          this.save(some).then(
+            () => undefined,
+            (error: unknown) => error,
+          ),
+        );
+        await new Promise(setImmediate);
+      }
+      const failure = (await Promise.all(saves)).find((error) => error !== undefined);
+      if (failure !== undefined) throw failure;
+    }
+    // Each of these has waited for those beside it.
+    if (this.consumer.lagsBelow(below)) await this.save([]);
+  }
+
+  private async trySave(save: () => Promise<void>, failed: (error: unknown) => void): Promise<void> {
     try {
-      await this.save(names);
+      await save();
     } catch (error) {
       this.notBefore = this.clock.monotonic() + RETRY_MS;
       failed(error);

@@ -83,6 +83,7 @@ class DetectRun {
   private tail: Promise<void> = Promise.resolve();
   private pending = 0;
   private timer: NodeJS.Timeout | undefined;
+  private unsubscribe: (() => void) | undefined;
   private round = 0;
   private shown = '';
 
@@ -129,6 +130,7 @@ class DetectRun {
   async stop(removed: boolean): Promise<void> {
     this.stopping.abort();
     clearInterval(this.timer);
+    this.unsubscribe?.();
     this.queue.stop();
     await this.tail;
     await this.queue.drained();
@@ -152,6 +154,9 @@ class DetectRun {
       raiseFrom: this.memory?.raiseFrom ?? 0,
       clock: systemClock,
       raise: (raised) => this.queue.add(raised),
+    });
+    this.unsubscribe = vault?.onChange((notice) => {
+      if (notice.kind === 'saves') this.memory?.want(notice.below);
     });
     this.showState();
     this.timer = setInterval(() => this.housekeeping(), HOUSEKEEPING_MS);

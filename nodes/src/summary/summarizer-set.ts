@@ -48,6 +48,8 @@ export class SummarizerSet {
   private readonly summarizers: readonly Summarizer[];
   /** Set by a failed commit: windows are not pressed out again before the next tick. */
   private failed = false;
+  /** Position up to which the vault wants to have everything saved; 0 when it does not. */
+  private wanted = 0;
 
   private constructor(options: SetOptions, summarizers: readonly Summarizer[]) {
     this.options = options;
@@ -96,9 +98,17 @@ export class SummarizerSet {
     for (const summarizer of this.summarizers) summarizer.add(reading);
   }
 
-  /** Closes what is due and saves what waited long. What fails is tried again at the next tick; the first failure is thrown. */
+  /** The vault wants everything below a position saved: the next tick does that. */
+  want(below: number): void {
+    this.wanted = Math.max(this.wanted, below);
+  }
+
+  /** Closes what is due and saves what waited long, or what the vault wants saved. What fails is tried again at the next tick; the first failure is thrown. */
   async tick(): Promise<void> {
     const failures: unknown[] = [];
+    const { wanted } = this;
+    // One try: as long as the vault has to, it asks again.
+    this.wanted = 0;
     for (const summarizer of this.summarizers) {
       try {
         await summarizer.close();
@@ -107,8 +117,16 @@ export class SummarizerSet {
         failures.push(error);
       }
     }
+    if (wanted > 0) failures.push(...(await this.saveBelow(wanted)));
     this.failed = failures.length > 0;
     if (this.failed) throw failures[0];
+  }
+
+  /** The rungs at once, since each waits for its commits. What failed. */
+  private async saveBelow(below: number): Promise<unknown[]> {
+    const saves = this.summarizers.map((summarizer) => summarizer.saveBelow(below, SAVES_PER_TICK));
+    const outcomes = await Promise.allSettled(saves);
+    return outcomes.flatMap((outcome): unknown[] => (outcome.status === 'rejected' ? [outcome.reason] : []));
   }
 
   /** Saves the open windows, which go on after a restart; those of a removed node are closed, since nobody would. */

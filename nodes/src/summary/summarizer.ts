@@ -126,6 +126,20 @@ export class Summarizer {
     });
   }
 
+  /**
+   * Saves, at most `limit` series in one commit, what keeps the vault from letting go of readings below a position. Readings
+   * are added and windows close meanwhile.
+   */
+  async saveBelow(below: number, limit: number): Promise<void> {
+    const { clock, vault } = this.options;
+    const save = (some: readonly string[]): Promise<void> =>
+      this.inTurn(() => this.commit(this.consumer.save(some, clock.now()), ({ changes }) => vault.commit(changes)));
+    // Those of now, once: where a replay is under way more of them come all the time.
+    const names = this.consumer.unsavedBelow(below);
+    for (let i = 0; i < names.length; i += limit) await save(names.slice(i, i + limit));
+    if (this.consumer.lagsBelow(below)) await save([]);
+  }
+
   /** Saves everything; what is open goes on after a restart. */
   async save(): Promise<void> {
     while ((await this.saveDue(0, PARTS_PER_COMMIT)) > 0);

@@ -27,6 +27,8 @@ const SLICE_MS = 5;
 
 interface Opened {
   set: SummarizerSet;
+  /** Ends hearing the vault. */
+  unsubscribe: () => void;
 }
 
 /** Wires Node-RED to a SummarizerSet, which decides what is closed and saved. */
@@ -85,7 +87,10 @@ class SummarizeNode {
         refused: (reading, error) => this.refuse(reading.series, error),
       },
     );
-    return { set };
+    const unsubscribe = vault.onChange((notice) => {
+      if (notice.kind === 'saves') set.want(notice.below);
+    });
+    return { set, unsubscribe };
   }
 
   /** Batches are added one after the other, in the order in which they came. */
@@ -143,6 +148,7 @@ class SummarizeNode {
   private async close(pending: Promise<Opened>, removed: boolean): Promise<void> {
     const opened = await pending.catch(() => undefined);
     await this.tail;
+    opened?.unsubscribe();
     await this.ticking;
     await opened?.set.stop(removed);
   }

@@ -81,7 +81,7 @@ export class Bridge {
       this.unsubscribe = [
         outgoing.onAlert((alert) => this.told((session) => session.alertCommitted(alert))),
         vault.onChange(({ kind, name }) => {
-          if (kind !== 'document') this.told((session) => session.outboxChanged(kind));
+          if (kind === 'block' || kind === 'alert') this.told((session) => session.outboxChanged(kind));
           else if (name === GRANTS) this.told((session) => session.outboxChanged('grants'));
           else if (name === GAPS) this.told((session) => session.outboxChanged('gap'));
         }),

@@ -44,6 +44,8 @@ export class Consumer<State> {
   private readonly from: number;
   /** Position after the last reading seen. */
   private through: number;
+  /** Low-watermark of the newest save that has committed. */
+  private saved: number;
   /** Readings that were skipped because the state included them. */
   skipped = 0;
 
@@ -54,6 +56,7 @@ export class Consumer<State> {
     this.codec = codec;
     this.from = through;
     this.through = through;
+    this.saved = through;
   }
 
   /** Loads what the consumer saved; one that the vault does not know yet is registered and starts at the oldest reading. */
@@ -129,7 +132,8 @@ export class Consumer<State> {
       entry.unsavedFrom = 0;
       entry.savedAt = now;
     }
-    changes.push({ kind: 'consumer', consumer: this.id, replayFrom: this.lowWatermark() });
+    const replayFrom = this.lowWatermark();
+    changes.push({ kind: 'consumer', consumer: this.id, replayFrom });
     let from = Number.POSITIVE_INFINITY;
     for (const [, unsavedFrom] of saving) if (unsavedFrom !== 0 && unsavedFrom < from) from = unsavedFrom;
     // Each save counts for itself: a later save of the same series that commits must not vouch for this one.
@@ -139,6 +143,7 @@ export class Consumer<State> {
       changes,
       committed: () => {
         this.underWay.delete(own);
+        this.saved = replayFrom;
       },
       failed: () => {
         this.underWay.delete(own);
@@ -159,6 +164,20 @@ export class Consumer<State> {
     }
     waiting.sort((a, b) => a[1] - b[1]);
     return waiting.slice(0, limit).map(([name]) => name);
+  }
+
+  /** Names of series with unsaved readings below a position: they keep the low-watermark from passing it. */
+  unsavedBelow(below: number): string[] {
+    const names: string[] = [];
+    for (const [name, { unsavedFrom }] of this.series) {
+      if (unsavedFrom !== 0 && unsavedFrom < below) names.push(name);
+    }
+    return names;
+  }
+
+  /** What is saved says less than is so, below a position: a save of no series moves the low-watermark. */
+  lagsBelow(below: number): boolean {
+    return this.saved < below && this.lowWatermark() > this.saved;
   }
 
   private lowWatermark(): number {

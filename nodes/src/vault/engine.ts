@@ -13,6 +13,8 @@ export interface EngineCalls extends KeyCalls {
   open(): OpenReport;
   /** One transaction, synced. A conflict rejects its item alone; any other failure rejects the whole group. */
   write(group: WriteGroup): WriteResult;
+  /** As `WriteResult` says it. */
+  savesWanted(): number | undefined;
   readJournal(from: number, limit: number, source: string | undefined): JournalPart;
   cause(source: string): number;
   /** Digests, eight bytes each, oldest first. */
@@ -112,6 +114,8 @@ export type ItemResult =
 export interface WriteResult {
   head: number;
   results: ItemResult[];
+  /** Consumers that have not saved up to this position keep the vault from letting go of its journal. */
+  savesWanted?: number;
 }
 
 export interface JournalPart {

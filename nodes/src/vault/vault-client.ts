@@ -14,6 +14,7 @@ import type { AppendItem, EngineChannel, ItemResult, OpenReport, WriteItem } fro
 import type { ShredReport, VaultKeys } from './keys/vault-keys.ts';
 import { GroupCommit } from './group-commit.ts';
 import { Latencies } from './latencies.ts';
+import { SaveNotices } from './save-notices.ts';
 import { MemoryCatalogue } from './series-catalogue.ts';
 import type {
   Change,
@@ -73,6 +74,7 @@ export class VaultClient implements Vault {
   private readonly commits: GroupCommit<WriteItem, ItemResult>;
   private readonly latencies = new Latencies(1_000);
   private readonly listeners = new Set<(change: VaultNotice) => void>();
+  private readonly saves: SaveNotices;
   private readonly encoder = new BatchEncoder();
   private head: number;
   private closing: Promise<void> | undefined;
@@ -90,6 +92,11 @@ export class VaultClient implements Vault {
       delayMs: commitDelayMs,
       after,
       clock,
+    });
+    this.saves = new SaveNotices({
+      after,
+      ask: () => channel.call('savesWanted', []),
+      tell: (below) => this.notify({ kind: 'saves', name: '', below }),
     });
     this.journal = this.journalView();
     this.checkpoints = {
@@ -195,6 +202,7 @@ export class VaultClient implements Vault {
   }
 
   close(): Promise<void> {
+    this.saves.close();
     this.closing ??= this.commits.close().then(() => this.channel.call('close', []));
     return this.closing;
   }
@@ -202,6 +210,7 @@ export class VaultClient implements Vault {
   private async shred(before: string): Promise<ShredReport> {
     const wanted = await this.channel.call('beginShred', [before]);
     await this.folded(wanted);
+    this.saves.heard(await this.channel.call('savesWanted', []));
     const report = await this.channel.call('shredReport', []);
     if (report?.before !== before)
       throw new TideError('busy', `the shred before ${before} has begun and goes on at the next fold`);
@@ -281,9 +290,10 @@ export class VaultClient implements Vault {
     const started = this.clock.monotonic();
     try {
       const group = { series: series.entries, items: [...items] };
-      const { head, results } = await this.channel.call('write', [group], memoryOf(items));
+      const { head, results, savesWanted } = await this.channel.call('write', [group], memoryOf(items));
       this.head = head;
       this.latencies.add(this.clock.monotonic() - started);
+      this.saves.heard(savesWanted);
       return results;
     } catch (error) {
       series.keep();
@@ -297,8 +307,12 @@ export class VaultClient implements Vault {
       const notice = noticeOf(change);
       if (notice === undefined || told.has(`${notice.kind} ${notice.name}`)) continue;
       told.add(`${notice.kind} ${notice.name}`);
-      for (const listener of this.listeners) listener(notice);
+      this.notify(notice);
     }
+  }
+
+  private notify(notice: VaultNotice): void {
+    for (const listener of this.listeners) listener(notice);
   }
 }
 

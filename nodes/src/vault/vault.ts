@@ -23,7 +23,7 @@ export interface Vault {
   /** Applies all changes in one transaction, in order; results are in the order of the changes. */
   commit(changes: readonly Change[]): Promise<readonly ChangeResult[]>;
 
-  /** Calls back after each commit that put blocks or alerts into the outbox or changed documents. Returns the unsubscriber. */
+  /** Calls back after each commit that put blocks or alerts into the outbox or changed documents, and when saves are wanted. Returns the unsubscriber. */
   onChange(listener: (change: VaultNotice) => void): () => void;
 
   /**
@@ -54,11 +54,17 @@ export interface ReadingQuery {
   below?: number;
 }
 
-export interface VaultNotice {
-  kind: 'block' | 'alert' | 'document';
-  /** Stream of a block, namespace of a document; empty for an alert. */
-  name: string;
-}
+export type VaultNotice =
+  | {
+      kind: 'block' | 'alert' | 'document';
+      /** Stream of a block, namespace of a document; empty for an alert. */
+      name: string;
+    }
+  /**
+   * The vault asks consumers that have not saved up to a position to do so now: it cannot let go of its journal before, or
+   * of a key that a shred left. It asks again for as long as it has to.
+   */
+  | { kind: 'saves'; name: ''; below: number };
 
 /** Numbers stand for series wherever data lies or travels; the names are sealed. Held in memory while the vault is open. */
 export interface SeriesCatalogue {

@@ -98,7 +98,7 @@ export class Simulation {
     this.unsubscribe = [
       outgoing.onAlert((alert) => session.alertCommitted(alert)),
       vault.onChange(({ kind, name }) => {
-        if (kind !== 'document') session.outboxChanged(kind);
+        if (kind === 'block' || kind === 'alert') session.outboxChanged(kind);
         else if (name === 'grants') session.outboxChanged('grants');
         else if (name === 'gap' && this.hearsOfGaps) session.outboxChanged('gap');
       }),

@@ -213,7 +213,9 @@ describe('a vault with a quota', () => {
     assert.deepEqual([from, to - from + 1], [1, gap.count]);
     const { readings } = await vault.journal.read(1, 1);
     assert.ok(readings[0].position! <= to + 1, 'what is not declared can be read again');
-    assert.equal((await numbersIn(vault)).size, 40_000);
+    // What is declared may go as well, where the processor is busy and little is folded in time.
+    const found = await numbersIn(vault);
+    for (let number = to; number < 40_000; number++) assert.ok(found.has(number), String(number));
   });
 
   it('comes back after a crash in the middle of giving up as it was', async function () {

@@ -5,12 +5,11 @@ import { SnapshotWriter, snapshots } from '../catalogue/sqlite-snapshot.ts';
 import type { SegmentEntry } from '../readings/reading-store.ts';
 import type { BlockFileWriter } from './block-files.ts';
 import type { BudgetKeeper } from './budget-keeper.ts';
+import { JournalRelease } from './journal-release.ts';
 import type { Parts } from './sqlite-parts.ts';
 
 /** How long the catalogue's transaction stays open: what a crash makes the next start apply again. */
 const FLUSH_MS = 15 * 60_000;
-/** Of the journal that is kept for consumers that are behind, this share stays when it is more than there may be. */
-const REPLAY_KEPT = 0.9;
 /** Without readings a fold only makes a snapshot; that often, at most. */
 const QUIET_FOLD_MS = 24 * 3_600_000;
 const SLICE_MS = 5;
@@ -42,6 +41,7 @@ export class Maintenance {
   private readonly parts: Parts;
   private readonly clock: Clock;
   private readonly budget: BudgetKeeper;
+  private readonly release: JournalRelease;
   /** Every other slice of a fold makes room for a step of the budget. */
   private budgetTurn = false;
   private readonly afterFold: (number: number) => void;
@@ -59,12 +59,22 @@ export class Maintenance {
   constructor(parts: Parts, clock: Clock, budget: BudgetKeeper, afterFold: (number: number) => void) {
     this.afterFold = afterFold;
     this.budget = budget;
+    this.release = new JournalRelease(parts, {
+      clock,
+      replayBytes: budget.shares.replay,
+      leaveBehind: (below) => budget.leaveBehind(below),
+    });
     this.parts = parts;
     this.clock = clock;
     this.unfoldedBefore = parts.log.last > parts.folded ? parts.log.bytes.held : 0;
     this.flushedAt = clock.monotonic();
     this.foldedAt = clock.monotonic();
     this.startedAt = clock.monotonic();
+  }
+
+  /** Position up to which consumers are asked to save; undefined when they need not. */
+  get savesWanted(): number | undefined {
+    return this.release.savesWanted;
   }
 
   /** A fold that begins after this. */
@@ -128,6 +138,7 @@ export class Maintenance {
       this.running = this.fold();
       return 0;
     }
+    this.release.runIfWanted();
     if (parts.keysChanged) parts.keepKeys();
     if (parts.catalogue.dirty && clock.monotonic() - this.flushedAt > FLUSH_MS) {
       parts.flush();
@@ -142,6 +153,8 @@ export class Maintenance {
     // Who starts has better things to do first than to fold what was read back: doors, flows, the first acknowledgement.
     const sinceStart = this.clock.monotonic() - this.startedAt;
     if (sinceStart < SETTLING_MS && this.parts.written.journal < this.unfoldedBefore) return false;
+    // The first one of a process finds what may be let go of, and a key that a shred left behind is not to wait for it.
+    if (this.folds === 0 && sinceStart >= SETTLING_MS && this.release.holdsOldKey) return true;
     if (readings.foldDue(this.clock.now()) || readings.open.bytes >= this.budget.shares.fold) return true;
     const unfolded = this.unfoldedBefore + this.parts.written.journal - this.writtenAtFold;
     return (
@@ -199,14 +212,14 @@ export class Maintenance {
     this.unfoldedBefore = 0;
     this.writtenAtFold = written;
     this.dropBlockFiles();
-    this.release();
+    this.release.run();
     this.afterFold(this.folds + 1);
     if (this.budget.rewriteWanted) {
       this.parts.flush();
       catalogue.rewrite();
     }
     // What came after a fold may have put what follows under another key, and the file before it can go.
-    this.release();
+    this.release.run();
   }
 
   private *segment(): Generator<number, SegmentEntry> {
@@ -307,19 +320,5 @@ export class Maintenance {
     const { catalogue, blockFiles } = this.parts;
     const loads = catalogue.outbox.filing.fileLoads();
     for (const number of blockFiles.numbers()) if (!loads.has(number)) blockFiles.remove(number);
-  }
-
-  private release(): void {
-    const { log, catalogue, snapshotRecord, folded } = this.parts;
-    const needed = Math.min(snapshotRecord, catalogue.durable, folded) + 1;
-    let wanted = log.find(catalogue.checkpoints.keptFrom(catalogue.head)) ?? log.last + 1;
-    const most = this.budget.shares.replay;
-    if (wanted < needed && log.bytes.held > most) {
-      const kept = Math.ceil((REPLAY_KEPT * most * (log.last + 1 - log.oldest)) / log.bytes.held);
-      wanted = Math.max(wanted, Math.min(needed, log.last + 1 - kept));
-      this.budget.leaveBehind(log.head(wanted)?.first ?? 0);
-    }
-    log.release(Math.min(needed, wanted, this.parts.pinned));
-    this.parts.keys.dropJournalKeys(log.oldestKey);
   }
 }

@@ -49,7 +49,14 @@ export class SqliteEngine implements EngineCalls {
   }
 
   write(group: WriteGroup): WriteResult {
-    return this.require().commits.write(group);
+    const { commits, maintenance } = this.require();
+    const result = commits.write(group);
+    const { savesWanted } = maintenance;
+    return savesWanted === undefined ? result : { ...result, savesWanted };
+  }
+
+  savesWanted(): number | undefined {
+    return this.require().maintenance.savesWanted;
   }
 
   readJournal(from: number, limit: number, source: string | undefined): JournalPart {
