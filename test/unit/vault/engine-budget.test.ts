@@ -204,8 +204,11 @@ describe('a vault with a quota', () => {
   it('leaves a consumer behind for which more of the journal would have to be kept than may be, and says so', async function () {
     this.timeout(120_000);
     await vault.commit([{ kind: 'consumer', consumer: 'detect/slow', replayFrom: 1 }]);
-    await load(0, 40_000);
-    await vault.fold();
+    // Folded as it comes in: on a busy processor the journal would otherwise take what the quota has for segments.
+    for (let next = 0; next < 40_000; next += 5_000) {
+      await load(next, next + 5_000);
+      await vault.fold();
+    }
     const [gap, ...others] = await gapsOf(vault);
     assert.deepEqual(others, []);
     assert.equal(gap.cause, 'overrun');
