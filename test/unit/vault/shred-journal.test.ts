@@ -109,6 +109,42 @@ describe('what a shred destroyed, where the journal still holds it', () => {
     await assertLeft(left);
   });
 
+  it('is not counted any more, also after a restart, a rebuild and a second shred', async () => {
+    await vault.journal.append({ source: 'door', readings: mixed(JANUARY, FEBRUARY) });
+    await vault.journal.append({ source: 'door', readings: mixed(JANUARY, MARCH, COUNT + 1) });
+    await vault.fold();
+    const counted = async (): Promise<unknown[]> => {
+      const { readings, oldestReadingTime, segments } = await vault.stats();
+      assert.equal((await queried()).length, readings);
+      return [readings, oldestReadingTime, segments];
+    };
+    assert.deepEqual(await counted(), [2 * COUNT, JANUARY, 1]);
+    await vault.keys.shred('2025-02');
+    const afterFirst = [COUNT, FEBRUARY + 1_000, 1];
+    assert.deepEqual(await counted(), afterFirst);
+    await reopen();
+    assert.deepEqual(await counted(), afterFirst);
+    // Its snapshot is older than the shred.
+    await vault.close();
+    await rebuildVault(folder.options);
+    vault = await openLocalVault(folder.options);
+    assert.deepEqual(await counted(), afterFirst);
+    // Without a row the entry is read out of the segment, which knows nothing of the shred.
+    await vault.close();
+    const db = new Database(folder.file('catalogue.db'));
+    assert.equal(db.prepare('DELETE FROM segments').run().changes, 1);
+    db.close();
+    rmSync(folder.file('catalogue.sum'));
+    vault = await openLocalVault(folder.options);
+    assert.deepEqual(await counted(), afterFirst);
+    await vault.keys.shred('2025-03');
+    assert.deepEqual(await counted(), [COUNT / 2, MARCH + 1_000, 1]);
+    await reopen();
+    assert.deepEqual(await counted(), [COUNT / 2, MARCH + 1_000, 1]);
+    await vault.keys.shred('2025-04');
+    assert.deepEqual(await counted(), [0, undefined, 0]);
+  });
+
   it('does not come back when what is known of the segments is lost', async () => {
     await vault.journal.append({ source: 'door', readings: mixed(JANUARY, FEBRUARY) });
     await vault.keys.shred('2025-03');

@@ -167,6 +167,8 @@ function openReadings(
   const listed = new Set(known?.map(({ number }) => number));
   catalogue.begin();
   for (const entry of entries) if (!listed.has(entry.number)) catalogue.segments.put(entry);
+  for (const entry of opened.store.reckon((id) => keys.ring.shreddedAt(id) !== undefined))
+    catalogue.segments.put(entry);
   catalogue.advance(Math.max(1, ...entries.map(({ positionTo }) => positionTo)));
   return opened.store;
 }

@@ -1,4 +1,5 @@
 import type { EngineStats } from '../engine.ts';
+import { leftOf } from '../readings/segment-entry.ts';
 import type { BudgetKeeper } from './budget-keeper.ts';
 import { sizesOf } from './file-room.ts';
 import type { Maintenance } from './maintenance.ts';
@@ -9,7 +10,8 @@ export function statsOf(parts: Parts, maintenance: Maintenance, budget: BudgetKe
   const { catalogue, readings, directory, written, findings } = parts;
   const { blocks, bytes } = catalogue.outbox.streams.waiting();
   const entries = readings.entries();
-  const folded = entries.reduce((sum, entry) => sum + entry.readings, 0);
+  const left = entries.map(leftOf).filter(({ readings: some }) => some > 0);
+  const folded = left.reduce((sum, { readings: some }) => sum + some, 0);
   const sizes = sizesOf(directory);
   // Until they are read back after a start, what no segment holds is told by its positions.
   const oldestHeld = parts.log.oldestPosition ?? catalogue.head;
@@ -17,7 +19,7 @@ export function statsOf(parts: Parts, maintenance: Maintenance, budget: BudgetKe
   const unfolded = readings.open.readings + readings.waiting.readings;
   const held = folded + (parts.catchUp.done ? unfolded : catalogue.head - foldedTo);
   const atRest = sizes.total - sizes.ballast - parts.log.bytes.allocated;
-  const oldest = Math.min(...entries.map(({ timeFrom }) => timeFrom));
+  const oldest = Math.min(...left.map(({ timeFrom }) => timeFrom));
   const trouble = maintenance.trouble === undefined ? undefined : `not folded: ${maintenance.trouble}`;
   // A full disk is one problem, whatever it stands in the way of.
   const said = [...findings.problems, ...[budget.problem ?? trouble].filter((text) => text !== undefined)];

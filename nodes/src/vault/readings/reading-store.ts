@@ -4,7 +4,7 @@ import { Fold, type SegmentSeals } from './fold.ts';
 import { OpenChunks } from './open-chunks.ts';
 import { FULL_BYTES, figuresOf, isFoldDue, type OpenFigures } from './open-figures.ts';
 import { SegmentCache } from './segment-cache.ts';
-import type { SegmentEntry } from './segment-entry.ts';
+import { leftOf, type SegmentEntry } from './segment-entry.ts';
 import { NO_TAG } from './segment-format.ts';
 import { PageQuery, type QueryCursor, type QueryPage } from './series-query.ts';
 import { countIn, type SeriesSlots } from './series-slots.ts';
@@ -117,7 +117,7 @@ export class ReadingStore {
       damaged: this.damaged.size,
       shredded: this.withoutKey.size,
       segments: this.segments.length,
-      readings: sum(({ readings }) => readings),
+      readings: sum((entry) => leftOf(entry).readings),
       bytes: sum(({ bytes }) => bytes),
     };
   }
@@ -278,12 +278,26 @@ export class ReadingStore {
       const months = entry.months.filter((id) => !this.isShredded(id));
       if (months.length === entry.months.length) continue;
       if (months.length === 0) removed.push(entry.number);
-      else changed.push({ ...entry, months });
+      else changed.push(this.without(entry, months));
       this.cache.drop(entry.number);
     }
     this.segments = this.segments.map((entry) => changed.find(({ number }) => number === entry.number) ?? entry);
     for (const number of removed) this.remove(number);
     return { removed, changed };
+  }
+
+  /** Entries that were read out of their segments, or come from before a shred, and say too much: what they are now. */
+  reckon(shredded: (key: number) => boolean): SegmentEntry[] {
+    const changed = this.segments
+      .filter(({ left, months }) => left === undefined && months.some(shredded))
+      .map((entry) =>
+        this.without(
+          entry,
+          entry.months.filter((id) => !shredded(id)),
+        ),
+      );
+    this.segments = this.segments.map((entry) => changed.find(({ number }) => number === entry.number) ?? entry);
+    return changed;
   }
 
   /** Reads all segments anew and names what is not as it was written. */
@@ -300,6 +314,12 @@ export class ReadingStore {
   close(): void {
     this.abandonFold();
     this.cache.close();
+  }
+
+  private without(entry: SegmentEntry, months: readonly number[]): SegmentEntry {
+    const { readings, times } = this.readingsUnder(entry, new Set(months));
+    // The months of one that has nothing left stay, so that the next shred finds and removes it.
+    return { ...entry, ...(months.length > 0 && { months }), left: { readings, timeFrom: times[0] } };
   }
 
   private readonly passed = (entry: SegmentEntry, chunk: number, thrown: TideError | undefined): void => {

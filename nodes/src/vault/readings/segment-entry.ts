@@ -22,7 +22,13 @@ export interface SegmentEntry {
   previousTag: Uint8Array;
   /** Data keys that its chunks are sealed with, ascending. */
   months: readonly number[];
+  /** What is left since months of it were shredded: the fields above say what was written. Absent while that is all. */
+  left?: { readings: number; timeFrom: number };
 }
+
+/** Readings that are still there, and the lowest of their times. */
+export const leftOf = ({ left, readings, timeFrom }: SegmentEntry): { readings: number; timeFrom: number } =>
+  left ?? { readings, timeFrom };
 
 export function entryOf(
   head: SegmentHead,
