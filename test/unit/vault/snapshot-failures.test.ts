@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import Database from 'better-sqlite3';
 import { Catalogue } from '../../../nodes/src/vault/catalogue/sqlite-catalogue.ts';
 import { SnapshotWriter, boxesOf, snapshotRecord } from '../../../nodes/src/vault/catalogue/sqlite-snapshot.ts';
 import { BlockFiles } from '../../../nodes/src/vault/engine/block-files.ts';
@@ -43,6 +44,10 @@ describe('a snapshot that the disk does not give', () => {
     for (let i = 0; i < 2; i++) {
       state.fail('open', 1, 'io');
       assert.throws(() => Catalogue.open(directory, state, store, files), { code: 'io' });
+      // Tables and rows come at once or, as at a kill in between, not at all.
+      const db = new Database(path.join(directory, 'catalogue.db'));
+      assert.equal(db.prepare('SELECT count(*) FROM sqlite_schema').pluck().get(), 0);
+      db.close();
     }
     const { catalogue, lossy } = Catalogue.open(directory, state, store, files);
     assert.deepEqual([catalogue.meta('kept')?.toString(), catalogue.applied, lossy], ['this', RECORD, false]);

@@ -92,15 +92,15 @@ export class Catalogue implements Stores {
       );
     const problems: string[] = [];
     const existed = existsSync(file) || snapshots(state).length > 0;
-    const { db, isNew, sum } = openChecked(directory, keys, problems);
+    let lossy = false;
+    const { db, sum } = openChecked(directory, keys, problems, (empty) => {
+      lossy = !refill(empty, state, keys, problems);
+    });
     try {
-      const lossy = isNew && existed && !refill(db, state, keys, problems);
       return { catalogue: new Catalogue(db, sum, keys, files), problems, lossy, isNew: !existed };
     } catch (error) {
       db.close();
       sum.close();
-      // Empty or filled in part, it would pass for a whole one at the next start.
-      if (isNew && existed) markDamaged(directory, 'it was not made again to its end');
       throw error;
     }
   }
@@ -206,27 +206,31 @@ export class Catalogue implements Stores {
 
 interface Checked {
   db: Sqlite;
-  isNew: boolean;
   sum: CatalogueSum;
 }
 
-/** Opens a database that can be trusted; one that cannot is set aside and a new one begun. */
-function openChecked(directory: string, { sealer }: CatalogueKeys, problems: string[]): Checked {
+/** Opens a database that can be trusted; one that cannot is set aside and a new one begun, which `fill` gives its rows. */
+function openChecked(
+  directory: string,
+  { sealer }: CatalogueKeys,
+  problems: string[],
+  fill: (empty: Sqlite) => void,
+): Checked {
   const file = path.join(directory, DATABASE_FILE);
   let sum = new CatalogueSum(directory, sealer);
   try {
     const verdict = verdictOf(directory, file, sum);
-    const opened = verdict.damaged === undefined ? tryOpen(directory, file, verdict.vouched) : verdict.damaged;
+    const opened = verdict.damaged ?? tryOpen(directory, file, verdict.vouched, fill);
     if (typeof opened !== 'string') {
       sum.open();
-      return { ...opened, sum };
+      return { db: opened, sum };
     }
     sum.close();
     problems.push(`${DATABASE_FILE} is damaged (${opened}); it lies in ${setAside(directory)} and was made again`);
     sum = new CatalogueSum(directory, sealer);
-    const fresh = openDatabase(file);
+    const { db } = openDatabase(file, fill);
     sum.open();
-    return { ...fresh, sum };
+    return { db, sum };
   } catch (error) {
     sum.close();
     throw error;
@@ -244,13 +248,13 @@ function verdictOf(directory: string, file: string, sum: CatalogueSum): { damage
 }
 
 /** The database, or why it cannot be trusted. */
-function tryOpen(directory: string, file: string, vouched: boolean): { db: Sqlite; isNew: boolean } | string {
+function tryOpen(directory: string, file: string, vouched: boolean, fill: (empty: Sqlite) => void): Sqlite | string {
   let db: Sqlite | undefined;
   try {
-    const opened = openDatabase(file);
+    const opened = openDatabase(file, fill);
     db = opened.db;
     const found = vouched || opened.isNew ? 'ok' : String(db.pragma('integrity_check(1)', { simple: true }));
-    if (found === 'ok') return opened;
+    if (found === 'ok') return db;
     db.close();
     return found.slice(0, 200);
   } catch (error) {

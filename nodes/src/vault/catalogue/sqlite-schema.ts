@@ -56,12 +56,12 @@ export const SNAPSHOT_TABLES = [
 ] as const;
 
 /**
- * Opens the database and makes its tables when it is new. Its commits are not synced (`synchronous=NORMAL`: the log and
+ * Opens the database; when it is new, makes its tables and lets `fill` put rows into them. Its commits are not synced (`synchronous=NORMAL`: the log and
  * the database are, whenever the one is copied into the other): what it holds is written down in the journal before.
  * The wait for a writer in another process is the caller's, because a busy handler would keep this thread from
  * answering readers.
  */
-export function openDatabase(file: string): { db: Sqlite; isNew: boolean } {
+export function openDatabase(file: string, fill: (empty: Sqlite) => void): { db: Sqlite; isNew: boolean } {
   touchPrivate(file);
   const db = new Database(file, { timeout: 0 });
   try {
@@ -76,7 +76,7 @@ export function openDatabase(file: string): { db: Sqlite; isNew: boolean } {
     // Kibibytes of unchanged pages; the system's cache has the rest.
     db.pragma('cache_size = -4096');
     const isNew = db.prepare('SELECT count(*) FROM sqlite_schema').pluck().get() === 0;
-    if (isNew) createTables(db);
+    if (isNew) createTables(db, fill);
     else checkFormat(db, file);
     return { db, isNew };
   } catch (error) {
@@ -85,11 +85,13 @@ export function openDatabase(file: string): { db: Sqlite; isNew: boolean } {
   }
 }
 
-function createTables(db: Sqlite): void {
+/** Tables and first rows at once: what was filled in part would pass for whole at the next start. */
+function createTables(db: Sqlite, fill: (empty: Sqlite) => void): void {
   db.transaction(() => {
     db.exec(TABLES);
     db.pragma(`application_id = ${APPLICATION}`);
     db.pragma(`user_version = ${FORMAT}`);
+    fill(db);
   }).immediate();
 }
 
