@@ -26,10 +26,10 @@ if (found[0] < 22 || (found[0] === 22 && found[1] < 14) || (found[0] === 23 && f
 function startLean() {
   var v8 = process.getBuiltinModule('node:v8');
   // Read at each collection, and passed over by a V8 that does not know them.
-  v8.setFlagsFromString('--heap-growing-percent=20');
+  v8.setFlagsFromString('--heap-growing-percent=40');
   v8.setFlagsFromString('--no-parallel-scavenge');
   var size = '--max-semi-space-size';
-  if (process.execArgv.indexOf(size + '=4') !== -1) {
+  if (process.execArgv.indexOf(size + '=8') !== -1) {
     // Read by the vault's thread when it begins: what it makes is small and short-lived.
     v8.setFlagsFromString(size + '=1');
     return;
@@ -42,7 +42,7 @@ function startLean() {
   if (chosen || typeof process.execve !== 'function' || !process.allowedNodeEnvironmentFlags.has(size)) return;
   process.execve(
     process.execPath,
-    [process.execPath].concat(process.execArgv, size + '=4', process.argv.slice(1)),
+    [process.execPath].concat(process.execArgv, size + '=8', process.argv.slice(1)),
     Object.assign(
       // One arena, and thresholds that do not grow: what was taken while readings are read again goes back to the system.
       { MALLOC_ARENA_MAX: '1', MALLOC_MMAP_THRESHOLD_: '32768', MALLOC_TRIM_THRESHOLD_: '131072' },

@@ -7,7 +7,7 @@ import type { DetectionPlan } from './rules.ts';
 import { type AlertSink, SeriesDetection } from './series-detection.ts';
 
 /** Longest that readings are judged without a pause, milliseconds: other nodes and MQTT share the event loop. */
-const SLICE_MS = 5;
+const SLICE_MS = 2;
 /** Readings between two looks at the clock. */
 const LOOK_EVERY = 64;
 /** Most series without a journal position whose state is kept in memory. */

@@ -4,7 +4,7 @@ import type { Clock } from '../node/clock.ts';
 export type Step = () => boolean;
 
 /** How long synchronous work may hold the event loop, milliseconds. */
-const SLICE_MS = 5;
+const SLICE_MS = 2;
 
 /** Runs long synchronous work in slices, its owners in turn, so that nothing waits behind a large batch. */
 export class Slices {

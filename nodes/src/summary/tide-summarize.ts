@@ -23,7 +23,7 @@ interface SummarizeDefinition extends NodeDefinition {
 
 const TICK_MS = 1_000;
 /** Longest stretch of readings that is added without letting others have the event loop, milliseconds. */
-const SLICE_MS = 5;
+const SLICE_MS = 2;
 
 interface Opened {
   set: SummarizerSet;
