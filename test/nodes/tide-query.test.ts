@@ -27,7 +27,14 @@ interface Helper {
 
 interface Answer {
   payload: Reading[];
-  query: { last: boolean; count?: number; series?: number; complete?: boolean; resolution: number | null };
+  query: {
+    last: boolean;
+    count?: number;
+    series?: number;
+    complete?: boolean;
+    resolution: number | null;
+    missing?: unknown;
+  };
   parts?: { id: string; index: number; count?: number };
   [property: string]: unknown;
 }
@@ -166,6 +173,23 @@ describe('tide-query', function () {
       ],
     );
     assert.equal(newest.query.complete, false);
+  });
+
+  it('says of what was asked for that it was there once and is shredded', async () => {
+    await store(['a', 'b'], 6);
+    await store(['a'], 6, START + 31 * 24 * 60 * MINUTE);
+    await vault.keys.shred('2026-06');
+    await deploy({ series: 'a' });
+    const { payload, query: told } = await ask();
+    assert.deepEqual(
+      payload.map(({ time }) => time),
+      Array.from({ length: 6 }, (_, i) => START + 31 * 24 * 60 * MINUTE + i * 10_000),
+    );
+    // A gap does not say how many of its readings were of which series.
+    assert.deepEqual(told.missing, [{ cause: 'shredded', count: 12, exact: false, from: START, to: START + 50_000 }]);
+    await shows(query, /^6 readings of 1 series, \d+ ms; up to 12 missing$/);
+    const { query: later } = await ask({ from: START + MINUTE });
+    assert.equal(later.missing, undefined);
   });
 
   it('finds what came in just now', async () => {

@@ -1,10 +1,9 @@
 import { systemClock, TideError } from '@tidegate/nodes/node';
-import { requestOf } from '@tidegate/nodes/vault';
+import { missingText, requestOf } from '@tidegate/nodes/vault';
 import { type Command, Option } from 'commander';
 
 import type { Line, QueryAnswer } from '../control/requests.ts';
 import { type Format, FORMATS, formatted } from '../query/formats.ts';
-import { missingText } from '../query/missing.ts';
 import { controlLines } from './control.ts';
 import { pour } from './pour.ts';
 

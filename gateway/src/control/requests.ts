@@ -2,7 +2,6 @@ import { type ClockState, TideError } from '@tidegate/nodes/node';
 import { type Finding, type QueryOutcome, type QueryRequest, requestOf, type VaultKeys } from '@tidegate/nodes/vault';
 import { z } from 'zod';
 
-import type { Missing } from '../query/missing.ts';
 import { answerKeys } from './key-requests.ts';
 import type { GatewayStatus, GrantView } from './status.ts';
 
@@ -24,7 +23,7 @@ export interface Controlled {
 /** Readings or summaries as they are read, and what they were once all are out. */
 export interface QueryAnswer {
   pages: AsyncIterable<readonly object[]>;
-  outcome: QueryOutcome & { missing?: Missing[] };
+  outcome: QueryOutcome;
 }
 
 export type Answer = { status: number; body: unknown } | { status: 200; lines: AsyncIterable<Line> };

@@ -1,4 +1,5 @@
 export { WindowAccumulator } from './accumulator.ts';
+export { answerPages } from './answer.ts';
 export { blockWithout, decodeBlock, encodeBlock, MAX_BLOCK_BYTES, MAX_BLOCK_PARTS } from './block.ts';
 export {
   addDecimals,
@@ -13,5 +14,5 @@ export { addReading, emptySummary, foldSummaries, meanOf } from './fold.ts';
 export { mergeSketch, quantile, RELATIVE_ERROR, type Sketch } from './sketch.ts';
 export { MAX_RESOLUTION, parseResolutions, purposeOf, resolutionOf, resolutionText, streamOf } from './stream.ts';
 export { decodeSummary, encodeSummary, MAX_SUMMARY_BYTES } from './summary-codec.ts';
-export { summaryPages, type SummaryRow } from './summary-pages.ts';
+export { type SummaryRow, summaryPages } from './summary-pages.ts';
 export { MAX_TEXT, type Part, type Resolution, type Summary, type TimedValue } from './summary.ts';

@@ -20,6 +20,7 @@ export { spanText, vaultWarnings } from './vault-warnings.ts';
 export { rebuildVault, type Rebuilt } from './file-rebuild.ts';
 export { momentOf } from './query/moment.ts';
 export { FIELDS as QUERY_FIELDS, MAX_HELD_ROWS, type QueryRequest, requestOf } from './query/request.ts';
-export { coveredSeries, type Outcome as QueryOutcome, readingPages, shaped } from './query/rows.ts';
+export { type Missing, missingText } from './query/missing.ts';
+export { type Outcome as QueryOutcome } from './query/rows.ts';
 export { QUOTA_FOUND } from './budget/budget-options.ts';
 export type { BudgetOptions } from './budget/budget-options.ts';

@@ -5,11 +5,11 @@ import { TideError } from '../node/errors.ts';
 import { inBackground, onClose, onInput } from '../node/handlers.ts';
 import type { Node, NodeDefinition, NodeMessage, NodeRed, NodeStatus, Send } from '../node/node-red.ts';
 import { vaultOf } from '../node/vault-of.ts';
-import type { Reading } from '../reading/reading.ts';
-import { type SummaryRow, summaryPages } from '../summary/summary-pages.ts';
+import { answerPages, type Row } from '../summary/answer.ts';
 import { type Batch, inBatches } from './query/batches.ts';
+import { missingCount } from './query/missing.ts';
 import { planOf, type QueryDefinition, type QueryPlan } from './query/query-plan.ts';
-import { type Outcome, readingPages, shaped } from './query/rows.ts';
+import type { Outcome } from './query/rows.ts';
 import type { Vault } from './vault.ts';
 
 interface TideQueryDefinition extends NodeDefinition, QueryDefinition {
@@ -99,12 +99,12 @@ class QueryRun {
     const plan = planOf(this.definition, message, systemClock.now());
     this.show({ fill: 'blue', shape: 'dot', text: 'reading' });
     const outcome: Outcome = { count: 0, series: 0, complete: true };
-    const pages = pagesOf(await this.vault(), plan, outcome);
+    const pages = answerPages(await this.vault(), plan.request, outcome);
     // In one message the limit bounds the rows.
     const size = plan.output === 'array' ? Infinity : plan.size;
     const id = randomBytes(8).toString('hex');
     let parts = 0;
-    for await (const batch of inBatches<Reading | SummaryRow>(pages, size)) {
+    for await (const batch of inBatches<Row>(pages, size)) {
       if (signal.aborted) break;
       send(this.message(message, plan, batch, outcome, id));
       parts++;
@@ -122,7 +122,7 @@ class QueryRun {
   private message(
     { tide: _tide, parts: outer, ...asked }: NodeMessage,
     { request, output, size }: QueryPlan,
-    { rows, index, last }: Batch<Reading | SummaryRow>,
+    { rows, index, last }: Batch<Row>,
     outcome: Outcome,
     id: string,
   ): NodeMessage {
@@ -160,24 +160,15 @@ class QueryRun {
   }
 }
 
-function pagesOf(
-  vault: Vault,
-  { request }: QueryPlan,
-  outcome: Outcome,
-): AsyncGenerator<readonly (Reading | SummaryRow)[]> {
-  const { resolution } = request;
-  return resolution === undefined
-    ? shaped(readingPages(vault, request, outcome), request, outcome, ({ time }) => time)
-    : shaped(summaryPages(vault, { ...request, resolution }, outcome), request, outcome, ({ from }) => from);
-}
-
 const finite = (time: number): number | null => (Number.isFinite(time) ? time : null);
 
-function statusOf({ request }: QueryPlan, { count, series, complete }: Outcome, ms: number): NodeStatus {
+function statusOf({ request }: QueryPlan, outcome: Outcome, ms: number): NodeStatus {
+  const { count, series, complete, missing = [] } = outcome;
   if (series === 0) return { fill: 'yellow', shape: 'ring', text: 'no such series' };
   const what = request.resolution === undefined ? 'reading' : 'summary';
   const rows = count === 1 ? what : what === 'reading' ? 'readings' : 'summaries';
   const text = `${count.toLocaleString('en-US')} ${rows} of ${series} series, ${Math.round(ms)} ms`;
+  if (missing.length > 0) return { fill: 'yellow', shape: 'dot', text: `${text}; ${missingCount(missing)}` };
   if (complete) return { fill: 'green', shape: 'dot', text };
   // The newest so many are what was asked for; of anything else an end is missing.
   return request.order === 'newest'

@@ -1,4 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import type { Missing } from './missing.ts';
 import { NearestRows } from './nearest-rows.ts';
 import type { QueryOrder, QueryRequest } from './request.ts';
 import { seriesMatcher } from './series-glob.ts';
@@ -13,6 +14,8 @@ export interface Outcome {
   series: number;
   /** False when the limit cut the answer off. */
   complete: boolean;
+  /** Declared losses among what was asked for, when there are any. */
+  missing?: Missing[];
 }
 
 /** Rows that are put in order before the event loop gets its turn. */

@@ -1,4 +1,4 @@
-import type { Gap } from '@tidegate/nodes/vault';
+import type { Gap } from '../gaps.ts';
 
 /** Why readings that were stored are not there any more. After a restore it is windows that are lost, never readings. */
 const WORDS = {
@@ -68,6 +68,12 @@ export function missingText(missing: readonly Missing[]): string {
     return `${exact ? '' : 'up to '}${readings} ${WORDS[cause]} (${timeText(from)} to ${timeText(to)})`;
   });
   return `not all that was stored is in the answer: ${parts.join('; ')}`;
+}
+
+/** How many readings of what was asked for are not there any more. */
+export function missingCount(missing: readonly Missing[]): string {
+  const count = missing.reduce((sum, one) => sum + one.count, 0);
+  return `${missing.every(({ exact }) => exact) ? '' : 'up to '}${count.toLocaleString('en-US')} missing`;
 }
 
 const isCause = (cause: Gap['cause']): cause is Cause => Object.hasOwn(WORDS, cause);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Gap } from '@tidegate/nodes/vault';
-import { type Asked, MissingReadings, missingText } from '../../../gateway/src/query/missing.ts';
+import { type Asked, MissingReadings, missingText } from '../../../nodes/src/vault/query/missing.ts';
 
 const gap = (fields: Partial<Gap>): Gap => ({
   id: 1,
