@@ -3,7 +3,7 @@ import { accessSync, constants, mkdtempSync, readFileSync, rmSync, statSync, wri
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openVault, type BudgetOptions, type Vault, type VaultSizes } from '@tidegate/nodes/vault';
+import { openLocalVault, type BudgetOptions, type Vault, type VaultSizes } from '@tidegate/nodes/vault';
 import { Shim, type ShimOptions } from '../../support/shim.ts';
 import { Layout, filesBelow } from './layout.ts';
 import { Ledger } from './ledger.ts';
@@ -117,8 +117,9 @@ export class Site {
     return bytes.toString('utf8', 0, whole);
   }
 
+  /** On this thread: it is the files that are looked at, and a thread costs half a second each time. */
   open(key = this.key): Promise<Vault> {
-    return openVault({ directory: this.directory, key: { file: key }, sizes: this.sizes });
+    return openLocalVault({ directory: this.directory, key: { file: key }, sizes: this.sizes });
   }
 
   /** Runs something with the vault open and closes it. */
