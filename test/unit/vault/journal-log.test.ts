@@ -6,6 +6,23 @@ import { PAGE, journalRecord, openJournal, recordsOf, sealerWith } from '../../s
 import { SimulatedDisk } from '../../support/simulated-disk.ts';
 
 describe('JournalLog', () => {
+  for (const [records, kind] of [
+    [1, 'torn'],
+    [2, 'altered'],
+  ] as const)
+    it(`calls a first page that is broken in its middle ${kind} after ${records} record${records === 1 ? '' : 's'}`, () => {
+      const disk = new SimulatedDisk();
+      const { log } = openJournal(disk);
+      for (let i = 0; i < records; i++) log.append(journalRecord(1 + i, 1, [100]));
+      log.close();
+      const file = disk.open('0000000001.tide');
+      file.write(0, Buffer.alloc(512, 7));
+      file.close();
+      const { log: again, findings } = openJournal(disk);
+      assert.deepEqual([again.last, findings.map((one) => one.kind)], [records, [kind]]);
+      again.close();
+    });
+
   it('gives back what was appended, also after it was closed', () => {
     const disk = new SimulatedDisk();
     const { log, findings } = openJournal(disk);

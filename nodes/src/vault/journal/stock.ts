@@ -139,10 +139,14 @@ function keyOf(file: DiskFile, { head, at, fromCopy }: Sighting): number {
   return Buffer.from(readOrZeros(file, at * PAGE + head.length - SEAL_BYTES + 1, 4)).readUInt32LE(0);
 }
 
-/** The first page is written together with the first record: in the newest file that write may have been cut short. */
-function withoutFirst({ name, file }: JournalFile, isNewest: boolean, sealer: Sealer): Finding {
+/**
+ * The first page is written together with the first record: in the newest file that write may have been cut short, also
+ * in the middle of the page, unless a second record says that it was synced.
+ */
+function withoutFirst({ name, file, said }: JournalFile, isNewest: boolean, sealer: Sealer): Finding {
   const page = readOrZeros(file, 0, PAGE);
-  const torn = isNewest && (isBlank(page) || openFirstPage(page, sealer) !== undefined);
+  const isAlone = isNewest && scan(new Pages(file), said.sequence, sealer).records.length === 1;
+  const torn = isAlone || (isNewest && (isBlank(page) || openFirstPage(page, sealer) !== undefined));
   return {
     place: `${name}, page 0`,
     kind: torn ? 'torn' : 'altered',
