@@ -1,3 +1,4 @@
+import { mayPass } from '../disk.ts';
 import type { BlockFiles, BlockPlace, FiledBlock } from '../engine/block-files.ts';
 import type { Store } from './sqlite-damage.ts';
 
@@ -93,8 +94,9 @@ export class SqliteBlockFiling {
       try {
         this.store.sealer.open('block', [row.stream, row.number, row.size], this.bodyOf(row));
         return [];
-      } catch {
-        // That it does not open is what was asked.
+      } catch (error) {
+        // What the disk does not give now is no damage.
+        if (mayPass(error)) throw error;
         return [row.number];
       }
     });

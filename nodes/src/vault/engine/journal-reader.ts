@@ -22,8 +22,10 @@ export class JournalReader {
     this.onDamage = onDamage;
   }
 
-  /** Readings at or after `from`, at most `limit`, only of `source` when given. What the journal let go of is passed over.
-   * What was destroyed is among them, and each part says what of it that is. */
+  /**
+   * Readings at or after `from`, at most `limit`, only of `source` when given. What the journal let go of is passed over.
+   * What was destroyed is among them, and each part says what of it that is.
+   */
   read(from: number, limit: number, source: string | undefined, head: number): JournalPart {
     const part: JournalPart = { chunks: [], next: undefined };
     const most = Math.min(Math.max(1, limit), MAX_LIMIT);

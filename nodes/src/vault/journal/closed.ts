@@ -29,10 +29,19 @@ export function closedRecords(pages: Pages, sealer: Sealer): Pick<ClosedFile, 'k
     const follows = before === undefined || (head.number > before.number && head.first >= before.first + before.count);
     // What lies behind the newest record is of an earlier life of the file.
     if (!follows || (before !== undefined && head.keyId !== before.keyId)) break;
-    if (Math.max(head.number, head.first + head.count) < MOST) records.push(head);
+    if (isBelievable(head)) records.push(head);
     page += head.pages - 1;
   }
   return records.length === 0 ? undefined : { keyId: records[0].keyId, records };
+}
+
+function isBelievable({ number, first, count, timeFrom, timeTo }: ClearHead): boolean {
+  const numbers = [number, first, count, first + count];
+  return (
+    numbers.every((value) => Number.isInteger(value) && value >= 0 && value < MOST) &&
+    Number.isFinite(timeFrom) &&
+    Number.isFinite(timeTo)
+  );
 }
 
 /** What is needed of a closed file, in words. `present`: the data key that seals what is journalled now. */
