@@ -64,6 +64,12 @@ describe('a block that waits in a file', () => {
       assert.deepEqual(peek(), [body]);
     });
 
+  it('is not called broken by a check while its file cannot be opened', () => {
+    disk.fail('read', 1, 'io');
+    assert.throws(() => catalogue.outbox.filing.broken(FILE), { code: 'io' });
+    assert.deepEqual(catalogue.outbox.filing.broken(FILE), []);
+  });
+
   it('goes out empty when its file is gone, and is counted', () => {
     disk.below('blocks').remove('0000000001.tide');
     assert.deepEqual(peek(), [new Uint8Array(0)]);
