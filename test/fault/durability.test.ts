@@ -289,23 +289,22 @@ describe('what is durable, kind by kind', function () {
     });
   });
 
-  it('a newest record that is damaged passes for one that was never finished, unless the vault was closed', async () => {
-    for (const commands of [[], ['close']]) {
-      await committed(...commands);
+  for (const { bits, ends, survives, isNamed } of [
+    { bits: 1, ends: 'killed', survives: true, isNamed: true },
+    { bits: 2, ends: 'killed', survives: false, isNamed: false },
+    { bits: 2, ends: 'closed', survives: true, isNamed: true },
+  ])
+    it(`the newest record with ${bits} flipped bit${bits === 1 ? '' : 's'} ${survives ? 'is kept' : 'passes for one that was never finished'} when the vault was ${ends}`, async () => {
+      await committed(...(ends === 'closed' ? ['close'] : []));
       const newest = clearRecords(folder.directory).at(-1)!;
-      flip(newest.file, newest.boxes[0].at + Math.floor(newest.boxes[0].length / 2));
+      const { at, length } = newest.boxes[0];
+      for (let i = 1; i <= bits; i++) flip(newest.file, at + Math.floor((i * length) / 3));
       await opened(async (vault) => {
         assert.deepEqual(await statesOf(vault, 'a'), all('there'));
-        const isClosed = commands.length > 0;
-        assert.equal(await vault.documents.get('end', 'a'), isClosed ? 1 : undefined);
-        assert.equal((await problemsOf(vault)) === '', !isClosed);
+        assert.equal(await vault.documents.get('end', 'a'), survives ? 1 : undefined);
+        assert.equal((await problemsOf(vault)) !== '', isNamed);
       });
-      folder.remove();
-      folder = new VaultFolder();
-      marks = path.join(folder.root, 'marks');
-      writeFileSync(marks, '');
-    }
-  });
+    });
 
   it('a damaged chunk of a segment costs the readings in it', async () => {
     await committed('fold', 'close');

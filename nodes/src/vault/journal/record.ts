@@ -225,6 +225,20 @@ export function openBoxes(head: PlacedHead, bytes: Uint8Array, sealer: Sealer): 
   });
 }
 
+/**
+ * The pages of a record as they were when a single flipped bit keeps one of its boxes from opening; undefined when it is not
+ * that: more of it is broken.
+ */
+export function mendBox(head: PlacedHead, bytes: Uint8Array, box: number, sealer: Sealer): Buffer | undefined {
+  const at = head.boxLengths.slice(0, box).reduce((sum, length) => sum + length, head.length);
+  const sealed = bytes.subarray(at, at + head.boxLengths[box]);
+  const mended = sealer.mended('journal', [BOX, head.tag, box], sealed);
+  if (mended === undefined) return undefined;
+  const pages = Buffer.from(bytes);
+  pages.set(mended, at);
+  return pages;
+}
+
 /** Puts all that is neither box nor whole head back as it was written; `fromCopy`: the copy is the head that is whole. */
 export function mendRecord(record: Buffer, head: PlacedHead, fromCopy: boolean): void {
   const copy = record.length - TAIL - head.length;

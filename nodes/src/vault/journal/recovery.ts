@@ -5,7 +5,7 @@ import { damageOf } from './damage.ts';
 import { sealFirstPage } from './first-page.ts';
 import type { JournalFile } from './journal-file.ts';
 import { PAGE } from './pages.ts';
-import { mendRecord, openBoxes, type NewRecord } from './record.ts';
+import { mendBox, mendRecord, openBoxes, type NewRecord } from './record.ts';
 import type { Room } from './room.ts';
 import type { Scan, Sighting } from './scan.ts';
 import { NO_TAG } from './stock.ts';
@@ -89,7 +89,8 @@ export class Recovery {
     const newest = found.records.at(-1);
     if (newest === undefined || newest.head.number <= this.acknowledged) return false;
     const { head, at } = newest;
-    if (!openBoxes(head, file.record(head, at), this.sealer).includes(undefined)) return false;
+    const boxes = openBoxes(head, file.record(head, at), this.sealer);
+    if (!boxes.includes(undefined) || this.mendBit(file, newest, boxes)) return false;
     found.records.pop();
     const { number, first, count, timeFrom, timeTo } = head;
     this.findings.push({
@@ -97,6 +98,24 @@ export class Recovery {
       kind: 'torn',
       text: `record ${number} of the journal was not written to its end and was never acknowledged; it is dropped`,
       ...(count > 0 ? { positions: [first, first + count] as const, times: [timeFrom, timeTo] as const } : {}),
+    });
+    return true;
+  }
+
+  /**
+   * A write that was cut short lacks whole sectors. Where one bit makes all the difference, the record was whole, and may have
+   * been acknowledged: the bit is put right. `settle` sees to it that it is on the disk.
+   */
+  private mendBit(file: JournalFile, { head, at }: Sighting, boxes: readonly (Uint8Array | undefined)[]): boolean {
+    const broken = boxes.indexOf(undefined);
+    if (boxes.lastIndexOf(undefined) !== broken) return false;
+    const pages = mendBox(head, file.record(head, at), broken, this.sealer);
+    if (pages === undefined) return false;
+    file.file.write(at * PAGE, pages);
+    this.findings.push({
+      place: `${file.name}, page ${at}, record ${head.number}`,
+      kind: 'altered',
+      text: `one bit in record ${head.number} of the journal had flipped; it is put right, and nothing is lost`,
     });
     return true;
   }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { xchacha20poly1305 } from '@noble/ciphers/chacha.js';
 import { TideError } from '../../node/errors.ts';
+import { flippedBit } from './one-bit.ts';
 
 /** What a record is, part of its associated data: a record of one kind never opens as another. */
 export const KINDS = [
@@ -90,8 +91,41 @@ export class Sealer {
     }
   }
 
+  /** The record as it was when a single flipped bit keeps it from opening; undefined when it is not that. */
+  mended(kind: Kind, place: Place, sealed: Uint8Array): Uint8Array | undefined {
+    if (sealed.length < HEAD + NONCE + TAG) return undefined;
+    const opensWith = (bit: number): Uint8Array | undefined => {
+      const changed = Uint8Array.from(sealed);
+      changed[bit >> 3] ^= 1 << (bit & 7);
+      return this.opens(kind, place, changed) ? changed : undefined;
+    };
+    const id = Buffer.from(sealed.buffer, sealed.byteOffset, HEAD).readUInt32LE(1);
+    const key = this.keys.recordKey(id);
+    if (sealed[0] === FORMAT && key !== undefined) {
+      const nonce = sealed.subarray(HEAD, HEAD + NONCE);
+      const box = sealed.subarray(HEAD + NONCE);
+      const bit = flippedBit({ key, nonce, associated: associated(id, this.storeId, kind, place), box });
+      if (bit !== undefined) return opensWith(8 * (HEAD + NONCE) + bit);
+    }
+    for (let bit = 0; bit < 8 * (HEAD + NONCE); bit++) {
+      const changed = opensWith(bit);
+      if (changed !== undefined) return changed;
+    }
+    return undefined;
+  }
+
   hasKey(id: number): boolean {
     return this.keys.recordKey(id) !== undefined;
+  }
+
+  private opens(kind: Kind, place: Place, sealed: Uint8Array): boolean {
+    try {
+      this.open(kind, place, sealed);
+      return true;
+    } catch (error) {
+      if (error instanceof TideError) return false;
+      throw error;
+    }
   }
 
   private key(id: number): Uint8Array {
