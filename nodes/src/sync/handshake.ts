@@ -17,6 +17,8 @@ export class Handshake {
   halted: string | undefined;
   /** Why there is no welcome. */
   reason = 'not connected yet';
+  /** What a person has to set right before there can be a connection. */
+  fault: string | undefined;
   private readonly clock: Clock;
   private readonly backoff: Backoff;
   private readonly haltedBackoff: Backoff;
@@ -35,13 +37,15 @@ export class Handshake {
     this.welcomed = false;
     this.unanswered = 0;
     this.reason = reason;
+    this.fault = undefined;
     this.backoff.reset();
     this.at = this.clock.monotonic();
   }
 
-  disconnected(reason: string): void {
+  disconnected(reason: string, fault = false): void {
     this.welcomed = false;
     this.reason = reason;
+    this.fault = fault ? reason : undefined;
     this.at = Infinity;
   }
 

@@ -1,0 +1,85 @@
+import type { Clock } from '../node/clock.ts';
+import type { SharedState } from '../state/shared-state.ts';
+import type { StreamBacklog, Vault } from '../vault/vault.ts';
+import { putEnrolment, withoutSecret, type Enrolment } from './enrolment-store.ts';
+import { Handshake } from './handshake.ts';
+import { helloBody, lostNames, sealedBeyond } from './hello.ts';
+import type { FrameType, Welcome } from './messages.ts';
+import { ownStreams } from './outbox-view.ts';
+import type { Outgoing } from './outgoing.ts';
+
+export interface GreetingParts {
+  vault: Vault;
+  outgoing: Outgoing;
+  state: SharedState;
+  enrolment: Enrolment;
+  clock: Clock;
+  /** Numbers in 0..1, for jitter. */
+  random: () => number;
+  /** Told of the cloud's time at each welcome, epoch milliseconds: evidence for the gateway's own clock. */
+  cloudTime?: (time: number) => void;
+}
+
+/** HELLO and WELCOME: who this gateway is, what both ends hold, and from when on it may send. */
+export class Greeting {
+  readonly handshake: Handshake;
+  private readonly parts: GreetingParts;
+  private enrolment: Enrolment;
+  /** The cloud's time less our monotonic time, once it is known. */
+  private cloudOffset = -Infinity;
+  private namesRepeated = false;
+
+  constructor(parts: GreetingParts) {
+    this.parts = parts;
+    this.enrolment = parts.enrolment;
+    this.handshake = new Handshake(parts.clock, parts.random);
+  }
+
+  /** The cloud knows this gateway's keys once it has welcomed it, now or before; blocks wait until it says what it holds. */
+  maySend(type: FrameType): boolean {
+    if (type === 'hello') return true;
+    const { halted, welcomed } = this.handshake;
+    if (halted !== undefined) return false;
+    return welcomed || (type === 'alert' && this.enrolment.tokenSecret === undefined);
+  }
+
+  /** The body of a HELLO about what is here now. */
+  async hello(): Promise<Uint8Array> {
+    const { vault, state } = this.parts;
+    return helloBody(this.enrolment, await ownStreams(vault), state.stamps());
+  }
+
+  /** Why this vault must not go on after what WELCOME says, or what waits here. From now on the secret of the token is forgotten. */
+  async judge({ streams }: Welcome): Promise<{ ahead: string } | { backlog: readonly StreamBacklog[] }> {
+    const { vault } = this.parts;
+    const backlog = await ownStreams(vault);
+    const ahead = sealedBeyond(streams, backlog);
+    if (ahead !== undefined) return { ahead };
+    if (this.enrolment.tokenSecret !== undefined) {
+      this.enrolment = withoutSecret(this.enrolment);
+      await vault.commit([putEnrolment(this.enrolment)]);
+    }
+    return { backlog };
+  }
+
+  /** WELCOME is taken. True when a session begins with it, false when it answers a heartbeat. */
+  welcomed({ time }: Welcome): boolean {
+    const { clock, cloudTime } = this.parts;
+    this.cloudOffset = time - clock.monotonic();
+    cloudTime?.(time);
+    return this.handshake.answered();
+  }
+
+  /** Tells all names once more, once, when the cloud has lost some. */
+  async repeatNames({ streams }: Welcome, backlog: readonly StreamBacklog[]): Promise<void> {
+    if (this.namesRepeated || !lostNames(streams, backlog)) return;
+    this.namesRepeated = true;
+    await this.parts.outgoing.announceAgain();
+  }
+
+  /** A wrong clock at the gateway must not refuse what the cloud writes. */
+  bestTime(): number {
+    const { clock } = this.parts;
+    return Math.max(clock.now(), clock.monotonic() + this.cloudOffset);
+  }
+}

@@ -1,0 +1,91 @@
+import type { Clock } from '../node/clock.ts';
+import { Backoff } from './backoff.ts';
+import { decodeBody } from './body.ts';
+import type { Lanes } from './lanes.ts';
+import { ack, nack, type FrameType, type Nack } from './messages.ts';
+import type { Settling } from './settling.ts';
+import type { Complain } from './shredding.ts';
+import type { Range } from '../vault/vault.ts';
+
+const HOLD = { floorMs: 500, firstMs: 5_000, capMs: 60_000 };
+
+const REFUSALS = {
+  upgrade: 'the cloud is too old for this gateway',
+  fenced: 'another copy of this gateway is running',
+  unknown: 'the cloud does not know this gateway',
+} as const;
+
+export interface ReceiptParts {
+  clock: Clock;
+  random: () => number;
+  lanes: Lanes;
+  settling: Settling;
+  complain: Complain;
+}
+
+/** What the cloud says became of what was sent: to the lanes, so that they do not send it again, and into the vault, which forgets it. */
+export class Receipts {
+  private readonly parts: ReceiptParts;
+  private readonly holdBackoff: Backoff;
+
+  constructor(parts: ReceiptParts) {
+    this.parts = parts;
+    this.holdBackoff = new Backoff(parts.random, HOLD);
+  }
+
+  /** An ACK. True when it names alerts. */
+  acknowledged(body: Uint8Array): boolean {
+    const { lanes, settling, complain } = this.parts;
+    const { streams, alerts, gaps, conflicts } = decodeBody(ack, body);
+    this.holdBackoff.reset();
+    lanes.alerts.acknowledged(alerts);
+    this.held(streams);
+    for (const [stream, ranges] of Object.entries(conflicts ?? {})) {
+      settling.conflicts(stream, ranges);
+      complain(`the cloud holds other bytes under blocks of ${stream}, and keeps those`);
+    }
+    if (gaps !== undefined) lanes.gaps.acknowledged(gaps);
+    return alerts.length > 0;
+  }
+
+  /** Blocks that the cloud's database holds. */
+  held(streams: Readonly<Record<string, readonly Range[]>>): void {
+    const { lanes, settling } = this.parts;
+    for (const [stream, ranges] of Object.entries(streams)) {
+      lanes.blocks.acknowledged(stream, ranges);
+      settling.blocks(stream, ranges);
+    }
+  }
+
+  /** A NACK. Why nothing may be sent any more, or undefined when it goes on. */
+  refused(body: Uint8Array): string | undefined {
+    const { clock, lanes, settling, complain } = this.parts;
+    const { code, reason, stream, blocks }: Nack = decodeBody(nack, body);
+    if (code === 'retry') {
+      lanes.blocks.hold(clock.monotonic() + this.holdBackoff.next());
+    } else if (code === 'poison') {
+      complain(`the cloud cannot read blocks of ${stream ?? 'a stream'}: ${reason}`);
+      if (stream === undefined || blocks === undefined) return undefined;
+      lanes.blocks.acknowledged(stream, blocks);
+      settling.poison(stream, blocks);
+    } else {
+      return `${REFUSALS[code]}: ${reason}`;
+    }
+    return undefined;
+  }
+
+  /** What else comes under an earlier incarnation is meant for whoever writes under it. True when the cloud answered. */
+  earlier(type: FrameType, body: Uint8Array, incarnation: string): boolean {
+    const { orphans } = this.parts.lanes;
+    if (type === 'ack') {
+      orphans.acknowledged(incarnation, decodeBody(ack, body));
+      return true;
+    }
+    if (type === 'nack') {
+      const { code, stream, blocks } = decodeBody(nack, body);
+      if (code === 'poison' && stream !== undefined && blocks !== undefined)
+        orphans.poisoned(incarnation, stream, blocks);
+    }
+    return false;
+  }
+}
