@@ -87,9 +87,12 @@ export class Summarizer {
 
   /** Adds a reading to its window, unless it was added before. It needs its journal position. */
   add(reading: Reading): void {
-    if (reading.stale === true) return;
     const windows = this.consumer.take(reading);
     if (windows === undefined) return;
+    if (reading.stale === true) {
+      windows.stale++;
+      return;
+    }
     const opened = windows.add(reading, this.length, this.options.clock.monotonic(), (error) =>
       this.events.refused(reading, error),
     );

@@ -37,6 +37,9 @@ export interface ClosingRule {
 /** The open windows of one series at one resolution, in the order in which they were opened. */
 export class SeriesWindows {
   readonly open: OpenWindow[] = [];
+  /** Readings that were taken into windows since this state began, and retained ones that were kept out of them. */
+  taken = 0;
+  stale = 0;
 
   /**
    * Adds a reading to the window it lies in; returns how many windows that opened (0 or 1). A number that no summary can
@@ -52,6 +55,7 @@ export class SeriesWindows {
       if (this.open.length > MAX_WINDOWS_PER_SERIES) this.open.find(({ forced }) => !forced)!.forced = true;
     }
     window.touched = monotonic;
+    this.taken++;
     try {
       window.gathered.add(reading);
     } catch (error) {
@@ -108,15 +112,18 @@ export class SeriesWindows {
   }
 }
 
-const VERSION = 1;
+const VERSION = 2;
 
 /** The open windows of a series as a checkpoint keeps them. `monotonic` tells the time on loading: grace starts anew. */
 export function windowsCodec(monotonic: () => number): StateCodec<SeriesWindows> {
   return {
     create: () => new SeriesWindows(),
-    encode({ open }) {
-      const writer = new ByteWriter(16 + 64 * open.length);
+    encode({ open, taken, stale }) {
+      const writer = new ByteWriter(32 + 64 * open.length);
       writer.byte(VERSION);
+      writer.uint(taken);
+      writer.uint(stale);
+      writer.uint(open.reduce((sum, { gathered }) => sum + gathered.count + gathered.bad, 0));
       writer.uint(open.length);
       const fields = fieldsOf(() => writer);
       for (const { start, gathered } of open) {
@@ -129,6 +136,9 @@ export function windowsCodec(monotonic: () => number): StateCodec<SeriesWindows>
       const reader = new ByteReader(bytes, 'checkpoint of open windows');
       if (reader.byte() !== VERSION) return undefined;
       const windows = new SeriesWindows();
+      windows.taken = reader.uint();
+      windows.stale = reader.uint();
+      reader.uint();
       const fields = fieldsOf(() => reader);
       for (let left = reader.uint(); left > 0; left--) {
         const start = reader.int();
@@ -139,4 +149,21 @@ export function windowsCodec(monotonic: () => number): StateCodec<SeriesWindows>
       return windows;
     },
   };
+}
+
+/** Bytes that `windowsTally` reads at most. */
+export const TALLY_BYTES = 32;
+
+/** What a saved state says of its readings without its windows being read: `open` are those in open windows. */
+export interface WindowsTally {
+  taken: number;
+  stale: number;
+  open: number;
+}
+
+/** From the first `TALLY_BYTES` of a saved state; undefined for one of another version. */
+export function windowsTally(state: Uint8Array): WindowsTally | undefined {
+  const reader = new ByteReader(state, 'checkpoint of open windows');
+  if (state.length === 0 || reader.byte() !== VERSION) return undefined;
+  return { taken: reader.uint(), stale: reader.uint(), open: reader.uint() };
 }

@@ -233,8 +233,8 @@ describe('summarizer', () => {
     await world.start();
     const reading: Reading = { series: 'a', time: START, value: 1, quality: 'good', clock: 'device', position: 1 };
     world.summarizer.add({ ...reading, stale: true });
-    world.summarizer.add(reading);
-    world.summarizer.add(reading);
+    world.summarizer.add({ ...reading, position: 2 });
+    world.summarizer.add({ ...reading, position: 2 });
     await world.summarizer.closeAll();
     assert.deepEqual(
       world.disk.blocks.map(({ parts }) => parts[0].summary.count),

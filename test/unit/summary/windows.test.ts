@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import type { Reading } from '@tidegate/nodes/reading';
 import { encodeSummary } from '@tidegate/nodes/summary';
-import { MAX_WINDOWS_PER_SERIES, SeriesWindows, windowsCodec } from '../../../nodes/src/summary/windows.ts';
+import {
+  MAX_WINDOWS_PER_SERIES,
+  SeriesWindows,
+  TALLY_BYTES,
+  windowsCodec,
+  windowsTally,
+} from '../../../nodes/src/summary/windows.ts';
 
 const MINUTE = 60_000;
 const START = 1_780_000_200_000 - (1_780_000_200_000 % MINUTE);
@@ -131,7 +137,15 @@ describe('open windows of a series', () => {
   it('survive as a checkpoint, byte for byte', () => {
     const bench = new Bench();
     for (let i = 0; i < 5; i++) for (const value of [1.5, -0.25, true, 'open']) bench.add(START + i * MINUTE, value);
+    bench.add(START + 5 * MINUTE, 1);
+    bench.windows.takeDue({ length: MINUTE, grace: 0, now: START + MINUTE, monotonic: Infinity });
+    bench.windows.stale = 7;
     const codec = windowsCodec(() => 77);
+    assert.deepEqual(
+      windowsTally(codec.encode(bench.windows).subarray(0, TALLY_BYTES)),
+      { taken: 21, stale: 7, open: 17 },
+      'four of 21 went with the first window',
+    );
     const restored = codec.decode(codec.encode(bench.windows), 's')!;
     assert.deepEqual(
       restored.open.map(({ start, gathered, touched }) => [start, encodeSummary(gathered.summary()), touched]),
