@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { runCampaign, type KindResult } from './campaign/campaign.ts';
-import { check } from './campaign/check.ts';
-import { ENTRY } from './campaign/disk-log.ts';
-import { filesBelow, type StoredFile } from './campaign/layout.ts';
-import { record } from './campaign/powercut.ts';
+import { check } from './campaign/vault/check.ts';
+import { ENTRY } from './campaign/vault/disk-log.ts';
+import { filesBelow, type StoredFile } from './campaign/vault/layout.ts';
+import { record } from './campaign/vault/powercut.ts';
 import { Random } from './campaign/random.ts';
-import { RecordedDisk } from './campaign/recorded-disk.ts';
-import { Site } from './campaign/site.ts';
+import { RecordedDisk } from './campaign/vault/recorded-disk.ts';
+import { Site } from './campaign/vault/site.ts';
 
 /** Rounds of each kind: a sample of what `npm run campaign -- vault` does by the thousand. */
 const SAMPLE: Readonly<Record<string, number>> = {

@@ -15,7 +15,7 @@ import path from 'node:path';
 import Database from 'better-sqlite3';
 import { TideError } from '@tidegate/nodes/node';
 import { openLocalVault, openVault, type Vault } from '@tidegate/nodes/vault';
-import { Layout, filesBelow } from './campaign/layout.ts';
+import { Layout, filesBelow } from './campaign/vault/layout.ts';
 import { Program } from '../support/process.ts';
 import { isDatabase, vaultFiles } from '../support/vault-files.ts';
 import { VaultFolder, journalOf, reading } from '../support/vault.ts';

@@ -1,5 +1,3 @@
-import type { Ledger } from './ledger.ts';
-
 /** Rounds that share a vault or a recording: what is repeated as one. */
 export interface Group {
   /** Everything random in the group follows from it, save what the machine's scheduler decides. */
@@ -23,10 +21,4 @@ export interface Kind {
   /** A kind that runs through each of these: each is a group, and all get the same share of the rounds. */
   parts?: readonly string[];
   run(group: Group): Promise<void>;
-}
-
-/** What the vault did while it was hurt. */
-export function countAll(group: Group, ledger: Ledger): void {
-  group.count('acknowledged', ledger.acknowledged);
-  for (const word of ['folded', 'shredded']) group.count(word, ledger.count(word));
 }

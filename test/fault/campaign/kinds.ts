@@ -1,11 +1,11 @@
-import { clock } from './clock.ts';
-import { fsync } from './failing-sync.ts';
-import { flip } from './flip.ts';
-import { full } from './full.ts';
-import { kill } from './kill.ts';
+import { clock } from './vault/clock.ts';
+import { fsync } from './vault/failing-sync.ts';
+import { flip } from './vault/flip.ts';
+import { full } from './vault/full.ts';
+import { kill } from './vault/kill.ts';
 import type { Kind } from './kind.ts';
-import { powercut, torn } from './powercut.ts';
-import { steps } from './steps.ts';
+import { powercut, torn } from './vault/powercut.ts';
+import { steps } from './vault/steps.ts';
 
 /** Campaigns by name, and the kinds of each. */
 export const CAMPAIGNS: Readonly<Record<string, Readonly<Record<string, Kind>>>> = {

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openVault, type Vault } from '@tidegate/nodes/vault';
-import { Random } from './random.ts';
+import { Random } from '../random.ts';
 import { SHRED_BEFORE, stepOf } from './script.ts';
 import { summaryChanges } from './summaries.ts';
 import type { Act, Task } from './task.ts';

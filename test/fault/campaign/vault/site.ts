@@ -4,10 +4,10 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openLocalVault, type BudgetOptions, type Vault, type VaultSizes } from '@tidegate/nodes/vault';
-import { Shim, type ShimOptions } from '../../support/shim.ts';
+import { Shim, type ShimOptions } from '../../../support/shim.ts';
 import { Layout, filesBelow } from './layout.ts';
 import { Ledger } from './ledger.ts';
-import { Random } from './random.ts';
+import { Random } from '../random.ts';
 import { WITHOUT_END, type Act, type Task, type Upkeep } from './task.ts';
 import { Workload } from './workload.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Reading } from '@tidegate/nodes/reading';
 import { GAPS, gapSchema, type Range, type Vault } from '@tidegate/nodes/vault';
-import { journalOf } from '../../support/vault.ts';
+import { journalOf } from '../../../support/vault.ts';
 import { MINUTES } from './summaries.ts';
 import { isHeld, isThere, sameReading, type KnownBatch, type Ledger, type WriterBook } from './ledger.ts';
 

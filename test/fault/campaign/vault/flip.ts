@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { check } from './check.ts';
 import { checkDamaged } from './check-damaged.ts';
-import { countAll, type Kind } from './kind.ts';
-import { Random } from './random.ts';
+import type { Kind } from '../kind.ts';
+import { countAll } from './count-all.ts';
+import { Random } from '../random.ts';
 import { filesBelow } from './layout.ts';
 import { Site } from './site.ts';
 

@@ -7,10 +7,10 @@ import { TideError } from '@tidegate/nodes/node';
 import { check } from './check.ts';
 import { GIVING_WAY } from './give-way-steps.ts';
 import { judgeImport, prepareImport, runImport } from './import-steps.ts';
-import type { Group, Kind } from './kind.ts';
+import type { Group, Kind } from '../kind.ts';
 import { filesBelow, type StoredFile } from './layout.ts';
 import type { Ledger } from './ledger.ts';
-import { Random } from './random.ts';
+import { Random } from '../random.ts';
 import { act, FOLD, settled, work, type Scenario } from './scenario.ts';
 import { Site } from './site.ts';
 

@@ -1,5 +1,5 @@
 import { Image } from './image.ts';
-import type { Random } from './random.ts';
+import type { Random } from '../random.ts';
 
 /** What was done to a file's contents. */
 export type Change = { index: number; kind: 'write'; offset: number; data: Uint8Array } | Resize;

@@ -3,11 +3,11 @@ import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GAPS, type Vault } from '@tidegate/nodes/vault';
-import { ERRNO, OPERATION } from '../../support/shim.ts';
+import { ERRNO, OPERATION } from '../../../support/shim.ts';
 import { check } from './check.ts';
-import type { Group, Kind } from './kind.ts';
+import type { Group, Kind } from '../kind.ts';
 import type { Ledger } from './ledger.ts';
-import { Random } from './random.ts';
+import { Random } from '../random.ts';
 import { Site } from './site.ts';
 import type { Workload } from './workload.ts';
 

@@ -1,6 +1,6 @@
 import type { Quality, Reading } from '@tidegate/nodes/reading';
 import type { Change, JournalBatch, Range } from '@tidegate/nodes/vault';
-import { Random } from './random.ts';
+import { Random } from '../random.ts';
 import type { WriterState } from './writer-state.ts';
 
 /** What a writer does next. It follows from the seed, the writer, and what the writer has done before. */

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { BudgetOptions } from '@tidegate/nodes/vault';
-import { bytesBelow } from '../../support/room.ts';
+import { bytesBelow } from '../../../support/room.ts';
 import { check } from './check.ts';
 import type { Ledger } from './ledger.ts';
 import { FOLD, work, type Scenario } from './scenario.ts';

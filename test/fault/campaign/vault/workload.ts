@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import type { Shim } from '../../support/shim.ts';
+import type { Shim } from '../../../support/shim.ts';
 
 const SCRIPT = path.join(import.meta.dirname, 'workload-child.ts');
 const alive = new Set<ChildProcess>();

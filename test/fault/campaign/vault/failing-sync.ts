@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ERRNO, OPERATION } from '../../support/shim.ts';
+import { ERRNO, OPERATION } from '../../../support/shim.ts';
 import { check } from './check.ts';
 import { ENTRY } from './disk-log.ts';
-import type { Kind } from './kind.ts';
+import type { Kind } from '../kind.ts';
 import { cutAll, record } from './powercut.ts';
-import { Random } from './random.ts';
+import { Random } from '../random.ts';
 import { Site } from './site.ts';
 
 /**

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
 import type { Reading } from '@tidegate/nodes/reading';
 import type { Vault } from '@tidegate/nodes/vault';
-import { reading } from '../../support/vault.ts';
+import { reading } from '../../../support/vault.ts';
 import { expectedOf, journalFrom, notReplayed, queried } from './check-readings.ts';
 import { stateOf } from './check.ts';
 import { sameReading, type Ledger } from './ledger.ts';

@@ -2,7 +2,7 @@ import path from 'node:path';
 import { ENTRY, type LogEntry } from './disk-log.ts';
 import type { Image } from './image.ts';
 import type { StoredFile } from './layout.ts';
-import { Random } from './random.ts';
+import { Random } from '../random.ts';
 import { UnsyncedFile } from './unsynced-file.ts';
 
 /** What was done to the names of a directory. A directory's own entry has no file. */

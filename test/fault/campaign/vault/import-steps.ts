@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { ageKey, cli, fillVault, openGatewayVault, readingsOf, startCli } from '../../support/backup.ts';
-import { Shim } from '../../support/shim.ts';
+import { ageKey, cli, fillVault, openGatewayVault, readingsOf, startCli } from '../../../support/backup.ts';
+import { Shim } from '../../../support/shim.ts';
 import type { Site } from './site.ts';
 
 const at = (site: Site, name: string): string => path.join(site.home, name);

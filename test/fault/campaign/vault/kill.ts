@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { check } from './check.ts';
-import { countAll, type Kind } from './kind.ts';
-import { Random } from './random.ts';
+import type { Kind } from '../kind.ts';
+import { countAll } from './count-all.ts';
+import { Random } from '../random.ts';
 import { Site } from './site.ts';
 
 /** SIGKILL at any time: while it opens the vault, while it works, while it closes it; one vault lives through many. */
