@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { hash, randomBytes } from 'node:crypto';
 
 import { decodeAlert, encodeAlert, type Alert } from '@tidegate/nodes/detect';
-import { addReading, decimalToString, emptySummary, encodeSummary } from '@tidegate/nodes/summary';
+import { addReading, emptySummary, encodeSummary } from '@tidegate/nodes/summary';
 import { makeIdentity, publicKeys, type Stamp } from '@tidegate/nodes/sync';
 
 import { EMPTY_DIGEST } from '../../cloud-bridge/src/store/store.ts';
@@ -115,7 +115,7 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
         assert.equal(await store.lacks([part({ part: 3 }), line(3, 'pump/flow')]), false);
         assert.equal(await store.lacks([line(2, 'an older line')]), false, 'a later block has named the series');
         assert.equal(await store.lacks([part({ part: 3, value: 99 })]), true);
-        assert.equal(await store.lacks([part({ part: 3, purpose: 'never seen' })]), true);
+        assert.equal(await store.lacks([part({ part: 3, stream: 'never-seen/60' })]), true);
         assert.equal(await store.lacks([line(3, 'another')]), true);
       });
 
@@ -192,7 +192,7 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
       });
 
       it('of two purposes with one block number are different parts', async () => {
-        await store.merge([part(), part({ purpose: 'research', value: 7 }), line(1, 'pump/flow')], NOW);
+        await store.merge([part(), part({ stream: 'research/60', value: 7 }), line(1, 'pump/flow')], NOW);
         assert.deepEqual(await counts(), [1]);
       });
 
@@ -264,7 +264,7 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
     });
 
     it('takes a transaction whole or not at all', async () => {
-      const hopeless = { ...part({ part: 2 }), count: 0.5 };
+      const hopeless = { ...part({ part: 2 }), windowStart: 0.5 };
       await assert.rejects(store.merge([part(), receipt(1), hopeless, line(1, 'pump/flow')], NOW), {
         code: 'bad-record',
       });
@@ -273,7 +273,7 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
       });
       assert.equal((await store.gateways())[0].parts, 0);
       // What the failed transaction had entered by the way must not be remembered.
-      await store.merge([part({ purpose: 'research' }), receipt(1, 'research/60')], NOW);
+      await store.merge([part({ stream: 'research/60' }), receipt(1, 'research/60')], NOW);
       await store.merge([part(), receipt(1), line(1, 'pump/flow')], NOW);
       assert.deepEqual(await counts(), [1]);
     });
@@ -531,22 +531,7 @@ function fieldsOf(value: number | string | undefined, windowStart = 0) {
     clock: 'device',
     position: 1,
   });
-  const bytes = encodeSummary(summary);
-  return {
-    count: summary.count,
-    numeric: summary.numeric,
-    sum: decimalToString(summary.sum),
-    squares: decimalToString(summary.squares),
-    min: summary.min ?? null,
-    max: summary.max ?? null,
-    first: summary.first ?? null,
-    last: summary.last ?? null,
-    anomalies: summary.anomalies,
-    uncertain: summary.uncertain,
-    bad: summary.bad,
-    summary: bytes,
-    digest: hash('sha256', bytes, 'buffer'),
-  };
+  return { summary: encodeSummary(summary) };
 }
 
 function partRecord({
@@ -556,9 +541,8 @@ function partRecord({
   const windowStart = change.windowStart ?? 0;
   return {
     kind: 'part',
-    purpose: 'operations',
+    stream: STREAM,
     series: 1,
-    resolution: 60,
     windowStart,
     part: 1,
     ...fieldsOf(value, windowStart),

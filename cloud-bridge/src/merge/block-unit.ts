@@ -7,11 +7,19 @@ import {
   encodeSummary,
   purposeOf,
   resolutionOf,
-  type Part,
+  type Summary,
 } from '@tidegate/nodes/summary';
 import { CATALOGUE_STREAM, FrameError, decodeCatalogue } from '@tidegate/nodes/sync';
 
-import type { CatalogueRecord, ForkRecord, PartRecord, PoisonRecord, ReceiptRecord } from '../store/store.ts';
+import {
+  FIGURES_FROM_S,
+  type CatalogueRecord,
+  type Figures,
+  type ForkRecord,
+  type PartRecord,
+  type PoisonRecord,
+  type ReceiptRecord,
+} from '../store/store.ts';
 import type { Sender } from './opener.ts';
 
 /** A block on its way into the database: its records may take several transactions, its receipt is in the last of them. */
@@ -70,24 +78,28 @@ function recordsOf(sender: Sender, stream: string, number: number, body: Uint8Ar
   const purpose = purposeOf(stream);
   if (resolution === undefined || purpose === undefined)
     throw new UnknownStream('malformed', `stream ${stream} is neither ${CATALOGUE_STREAM} nor PURPOSE/SECONDS`);
-  return decodeBlock(body).map((part) => partRecord(sender, purpose, resolution, number, part));
+  return decodeBlock(body).map(({ series, windowStart, summary }): PartRecord => {
+    if (windowStart % (resolution * 1000) !== 0)
+      throw new Error(`a window that starts at ${windowStart} is not one of ${resolution} s`);
+    const bytes = encodeSummary(summary);
+    const record: PartRecord = {
+      kind: 'part',
+      gatewayId,
+      incarnationId,
+      stream,
+      series,
+      windowStart,
+      part: number,
+      summary: bytes,
+    };
+    if (resolution >= FIGURES_FROM_S) record.figures = figuresOf(summary);
+    return record;
+  });
 }
 
-function partRecord(sender: Sender, purpose: string, resolution: number, number: number, part: Part): PartRecord {
-  const { series, windowStart, summary } = part;
-  if (windowStart % (resolution * 1000) !== 0)
-    throw new Error(`a window that starts at ${windowStart} is not one of ${resolution} s`);
-  const bytes = encodeSummary(summary);
+function figuresOf(summary: Summary): Figures {
   const { first, last } = summary;
   return {
-    kind: 'part',
-    gatewayId: sender.gatewayId,
-    incarnationId: sender.incarnationId,
-    purpose,
-    series,
-    resolution,
-    windowStart,
-    part: number,
     count: summary.count,
     numeric: summary.numeric,
     sum: decimalToString(summary.sum),
@@ -99,7 +111,5 @@ function partRecord(sender: Sender, purpose: string, resolution: number, number:
     anomalies: summary.anomalies,
     uncertain: summary.uncertain,
     bad: summary.bad,
-    summary: bytes,
-    digest: hash('sha256', bytes, 'buffer'),
   };
 }

@@ -6,14 +6,21 @@ export interface PartRecord {
   kind: 'part';
   gatewayId: number;
   incarnationId: number;
-  purpose: string;
+  /** Purpose and resolution, `operations/60`. */
+  stream: string;
   /** Number of the series in the gateway's catalogue. */
   series: number;
-  /** Seconds. */
-  resolution: number;
   windowStart: number;
   /** Number of the block that brought it. */
   part: number;
+  /** Canonical encoding (summary/summary-codec): two parts are equal exactly when it is. */
+  summary: Uint8Array;
+  /** What SQL tools are shown beside it; only of resolutions of `FIGURES_FROM_S` and coarser. */
+  figures?: Figures;
+}
+
+/** What a summary says, as ordinary columns. */
+export interface Figures {
   count: number;
   numeric: number;
   /** Exact decimals in plain notation. */
@@ -26,9 +33,6 @@ export interface PartRecord {
   anomalies: number;
   uncertain: number;
   bad: number;
-  /** Canonical encoding (summary/summary-codec) and its SHA-256. */
-  summary: Uint8Array;
-  digest: Uint8Array;
 }
 
 export interface CatalogueRecord {

@@ -1,7 +1,9 @@
-import { TideError } from '@tidegate/nodes/node';
+import { hash } from 'node:crypto';
+
 import type { Database } from 'better-sqlite3';
 
 import { storing } from './sqlite-errors.ts';
+import { SqliteExtents } from './sqlite-extents.ts';
 import { SqliteGaps } from './sqlite-gaps.ts';
 import type { SqliteRegistry } from './sqlite-registry.ts';
 import {
@@ -9,6 +11,7 @@ import {
   MAX_SET_ASIDE,
   type AlertRecord,
   type CatalogueRecord,
+  type Figures,
   type ForkFacts,
   type ForkRecord,
   type GapRecord,
@@ -27,13 +30,16 @@ export class SqliteMerge implements Merging {
   private readonly registry: SqliteRegistry;
   private readonly statements: ReturnType<typeof prepare>;
   private readonly gaps: SqliteGaps;
-  private readonly purposes = new Map<string, number>();
+  private readonly extents: SqliteExtents;
+  /** The stream of the part before: parts come a block at a time. */
+  private stream = { incarnationId: 0, name: '', id: 0 };
 
   constructor(db: Database, registry: SqliteRegistry) {
     this.db = db;
     this.registry = registry;
     this.statements = prepare(db);
     this.gaps = new SqliteGaps(db);
+    this.extents = new SqliteExtents(db);
   }
 
   merge(records: readonly MergeRecord[], now: number): Promise<MergeOutcome> {
@@ -59,7 +65,8 @@ export class SqliteMerge implements Merging {
         return join.immediate();
       } catch (error) {
         // Ids that the rolled-back transaction gave out are free again.
-        this.purposes.clear();
+        this.stream = { incarnationId: 0, name: '', id: 0 };
+        this.extents.forget();
         this.registry.forgetStreams();
         throw error;
       }
@@ -90,10 +97,9 @@ export class SqliteMerge implements Merging {
       const line = [gatewayId, incarnationId, number, record.block, record.block, name, kind, unit ?? null];
       return this.statements.hasLine.get(...line) !== undefined;
     }
-    const { series, resolution, windowStart, part, digest } = record;
-    const purposeId = this.statements.purpose.get(record.purpose);
-    const key = [gatewayId, incarnationId, purposeId, series, resolution, windowStart, part];
-    return purposeId !== undefined && this.statements.partDigest.get(...key)?.equals(digest) === true;
+    const { stream, windowStart, series, part, summary } = record;
+    const there = this.statements.partOf.get(incarnationId, stream, windowStart, series, part);
+    return there !== undefined && Buffer.compare(there, summary) === 0;
   }
 
   private noteFork(record: ForkRecord, outcome: MergeOutcome, now: number): void {
@@ -102,43 +108,45 @@ export class SqliteMerge implements Merging {
   }
 
   private joinPart(record: PartRecord, outcome: MergeOutcome, now: number): boolean {
-    const purposeId = this.purposeId(record.purpose);
-    const { gatewayId, incarnationId, series, resolution, windowStart, part, first, last } = record;
-    const key = [gatewayId, incarnationId, purposeId, series, resolution, windowStart, part];
-    const firstText = typeof first?.value === 'string' ? first.value : null;
-    const lastText = typeof last?.value === 'string' ? last.value : null;
-    const { changes } = this.statements.part.run(
-      ...key,
-      record.count,
-      record.numeric,
-      record.sum,
-      record.squares,
-      record.min,
-      record.max,
-      first?.time ?? null,
-      firstText === null ? (first?.value ?? null) : null,
-      firstText,
-      last?.time ?? null,
-      lastText === null ? (last?.value ?? null) : null,
-      lastText,
-      record.anomalies,
-      record.uncertain,
-      record.bad,
-      record.summary,
-      record.digest,
-    );
-    if (changes === 1) {
+    const { gatewayId, incarnationId, stream, windowStart, series, part, summary, figures } = record;
+    const streamId = this.streamId(incarnationId, stream);
+    if (this.statements.part.run(streamId, windowStart, series, part, summary).changes === 1) {
       outcome.inserted++;
+      this.extents.cover(streamId, stream, series, windowStart);
+      if (figures !== undefined) this.showFigures([streamId, windowStart, series, part], figures);
       return true;
     }
     // SQLite has one writer: nobody can have come between the insert that found the key taken and this look at it.
-    const there = this.statements.partDigest.get(...key)!;
-    if (there.equals(record.digest)) outcome.duplicates++;
+    const there = this.statements.partOf.get(incarnationId, stream, windowStart, series, part)!;
+    if (Buffer.compare(there, summary) === 0) outcome.duplicates++;
     else {
-      const name = `${record.purpose}/${resolution} incarnation ${incarnationId} series ${series} window ${windowStart} part ${part}`;
-      this.fork(gatewayId, 'part', name, record.digest, record.summary, outcome, now);
+      const name = `${stream} incarnation ${incarnationId} series ${series} window ${windowStart} part ${part}`;
+      this.fork(gatewayId, 'part', name, hash('sha256', summary, 'buffer'), summary, outcome, now);
     }
     return false;
+  }
+
+  private streamId(incarnationId: number, name: string): number {
+    if (this.stream.name !== name || this.stream.incarnationId !== incarnationId)
+      this.stream = { incarnationId, name, id: this.registry.streamId(incarnationId, name) };
+    return this.stream.id;
+  }
+
+  private showFigures(key: readonly number[], { first, last, ...figures }: Figures): void {
+    this.statements.figures.run(
+      ...key,
+      figures.count,
+      figures.numeric,
+      figures.sum,
+      figures.squares,
+      figures.min,
+      figures.max,
+      ...timedColumns(first),
+      ...timedColumns(last),
+      figures.anomalies,
+      figures.uncertain,
+      figures.bad,
+    );
   }
 
   private joinLine({ gatewayId, incarnationId, block, entry }: CatalogueRecord, outcome: MergeOutcome): void {
@@ -217,16 +225,12 @@ export class SqliteMerge implements Merging {
     if (this.statements.fork.run(gatewayId, kind, key, digest, body, now, gatewayId).changes === 1)
       this.statements.countFork.run(gatewayId);
   }
+}
 
-  private purposeId(name: string): number {
-    const known = this.purposes.get(name);
-    if (known !== undefined) return known;
-    this.statements.addPurpose.run(name);
-    const id = this.statements.purpose.get(name);
-    if (id === undefined) throw new TideError('bad-record', `purpose ${name} could not be entered`);
-    this.purposes.set(name, id);
-    return id;
-  }
+/** Time, number and text of a value. */
+function timedColumns(timed: Figures['first']): (number | string | null)[] {
+  if (timed === null) return [null, null, null];
+  return typeof timed.value === 'string' ? [timed.time, null, timed.value] : [timed.time, timed.value, null];
 }
 
 function add(map: Map<number, number>, key: number, count: number): void {
@@ -234,12 +238,16 @@ function add(map: Map<number, number>, key: number, count: number): void {
 }
 
 function prepare(db: Database) {
-  const key =
-    'gateway_id = ? AND incarnation_id = ? AND purpose_id = ? AND series = ? AND resolution = ? AND window_start = ? AND part = ?';
   const block = 'stream_id = (SELECT id FROM streams WHERE incarnation_id = ? AND name = ?) AND number = ?';
   return {
-    part: db.prepare(`INSERT INTO parts VALUES (${Array(24).fill('?').join(', ')}) ON CONFLICT DO NOTHING`),
-    partDigest: db.prepare<unknown[], Buffer>(`SELECT digest FROM parts WHERE ${key}`).pluck(),
+    part: db.prepare('INSERT INTO parts VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING'),
+    partOf: db
+      .prepare<unknown[], Buffer>(
+        `SELECT summary FROM parts WHERE stream_id = (SELECT id FROM streams WHERE incarnation_id = ? AND name = ?)
+           AND window_start = ? AND series = ? AND part = ?`,
+      )
+      .pluck(),
+    figures: db.prepare(`INSERT INTO figures VALUES (${Array(19).fill('?').join(', ')})`),
     countParts: db.prepare('UPDATE gateways SET parts = parts + ? WHERE id = ?'),
     line: db.prepare(
       `INSERT INTO series VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET name = excluded.name,
@@ -286,7 +294,5 @@ function prepare(db: Database) {
        WHERE (SELECT forks FROM gateways WHERE id = ?) < ${MAX_SET_ASIDE} ON CONFLICT DO NOTHING`,
     ),
     countFork: db.prepare('UPDATE gateways SET forks = forks + 1 WHERE id = ?'),
-    addPurpose: db.prepare('INSERT INTO purposes (name) VALUES (?) ON CONFLICT DO NOTHING'),
-    purpose: db.prepare<[string], number>('SELECT id FROM purposes WHERE name = ?').pluck(),
   };
 }

@@ -215,6 +215,92 @@ const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX gap_blocks_by_gap ON gap_blocks (gap_id);
   `,
+  `
+  -- Parts by time: what closes together comes together and lies together, so that a transaction writes few pages, and a
+  -- part takes 63 bytes. One series is read by a seek for each window.
+  DROP VIEW series_parts;
+  ALTER TABLE parts RENAME TO old_parts;
+  CREATE TABLE parts (
+    stream_id INTEGER NOT NULL,
+    window_start INTEGER NOT NULL,
+    series INTEGER NOT NULL,
+    part INTEGER NOT NULL,
+    summary BLOB NOT NULL,
+    PRIMARY KEY (stream_id, window_start, series, part)
+  ) STRICT, WITHOUT ROWID;
+
+  -- Where the windows of a series begin and end, in steps of 256 windows: first and last are starts of such a step.
+  CREATE TABLE extents (
+    stream_id INTEGER NOT NULL,
+    series INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    PRIMARY KEY (stream_id, series)
+  ) STRICT, WITHOUT ROWID;
+
+  -- What coarse parts say, as ordinary columns.
+  CREATE TABLE figures (
+    stream_id INTEGER NOT NULL,
+    window_start INTEGER NOT NULL,
+    series INTEGER NOT NULL,
+    part INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    numbers INTEGER NOT NULL,
+    sum TEXT NOT NULL,
+    squares TEXT NOT NULL,
+    min REAL,
+    max REAL,
+    first_time INTEGER,
+    first_number REAL,
+    first_text TEXT,
+    last_time INTEGER,
+    last_number REAL,
+    last_text TEXT,
+    anomalies INTEGER NOT NULL,
+    uncertain INTEGER NOT NULL,
+    bad INTEGER NOT NULL,
+    PRIMARY KEY (stream_id, window_start, series, part)
+  ) STRICT, WITHOUT ROWID;
+
+  INSERT OR IGNORE INTO streams (incarnation_id, name)
+    SELECT DISTINCT incarnation_id, purposes.name || '/' || resolution FROM old_parts
+    JOIN purposes ON purposes.id = purpose_id;
+  CREATE TEMP TABLE old_streams AS
+    SELECT streams.id AS stream_id, incarnation_id, purposes.id AS purpose_id,
+      CAST(substr(streams.name, length(purposes.name) + 2) AS INTEGER) AS resolution
+    FROM streams JOIN purposes ON streams.name GLOB purposes.name || '/[0-9]*'
+      AND substr(streams.name, length(purposes.name) + 2) NOT GLOB '*[^0-9]*';
+  INSERT INTO parts SELECT stream_id, window_start, series, part, summary
+    FROM old_parts JOIN temp.old_streams USING (incarnation_id, purpose_id, resolution);
+  INSERT INTO extents SELECT stream_id, series,
+      min(window_start - ((window_start % (resolution * 256000)) + resolution * 256000) % (resolution * 256000)),
+      max(window_start - ((window_start % (resolution * 256000)) + resolution * 256000) % (resolution * 256000))
+    FROM old_parts JOIN temp.old_streams USING (incarnation_id, purpose_id, resolution) GROUP BY stream_id, series;
+  INSERT INTO figures SELECT stream_id, window_start, series, part, count, numbers, sum, squares, min, max,
+      first_time, first_number, first_text, last_time, last_number, last_text, anomalies, uncertain, bad
+    FROM old_parts JOIN temp.old_streams USING (incarnation_id, purpose_id, resolution)
+    WHERE resolution >= 3600;
+  DROP TABLE temp.old_streams;
+  DROP TABLE old_parts;
+  DROP TABLE purposes;
+
+  -- For people with SQL and dashboards: one row for each part of an hour or coarser, with names.
+  CREATE VIEW series_parts AS
+    SELECT gateways.tenant, gateways.name AS gateway, series.name AS series, series.unit, series.kind,
+      rtrim(rtrim(streams.name, '0123456789'), '/') AS purpose,
+      CAST(substr(streams.name, length(rtrim(streams.name, '0123456789')) + 1) AS INTEGER) AS resolution,
+      figures.window_start, streams.incarnation_id, figures.part,
+      figures.count, figures.numbers, figures.sum, figures.squares, figures.min, figures.max,
+      figures.first_time, figures.first_number, figures.first_text,
+      figures.last_time, figures.last_number, figures.last_text,
+      figures.anomalies, figures.uncertain, figures.bad
+    FROM figures
+    JOIN streams ON streams.id = figures.stream_id
+    JOIN incarnations ON incarnations.id = streams.incarnation_id
+    JOIN gateways ON gateways.id = incarnations.gateway_id
+    JOIN series ON series.gateway_id = gateways.id AND series.incarnation_id = incarnations.id
+      AND series.number = figures.series;
+  `,
 ];
 
 export const SCHEMA = MIGRATIONS.length;

@@ -1,6 +1,9 @@
+import { decodeSummary, purposeOf, resolutionOf } from '@tidegate/nodes/summary';
 import type { Database } from 'better-sqlite3';
 
-import type { SeriesFacts } from './store.ts';
+import { stepOf } from './sqlite-extents.ts';
+import { Head, prepareWindows, type Place, type WindowStatements } from './sqlite-windows.ts';
+import type { SeriesFacts, WindowParts } from './store.ts';
 
 interface SeriesRow {
   incarnation_id: number;
@@ -10,16 +13,8 @@ interface SeriesRow {
   unit: string | null;
 }
 
-interface NewestRow {
-  window_start: number;
-  last_time: number | null;
-  last_number: number | null;
-  last_text: string | null;
-}
-
 /** One line for each name; what lies in several incarnations of the gateway is put together. */
 export function readSeries(db: Database, gatewayId: number, purpose: string): SeriesFacts[] {
-  const purposeId = purposeIdOf(db, purpose);
   const statements = prepare(db);
   const found = new Map<string, SeriesFacts>();
   // Incarnations in the order in which they were first seen: what the newest says of a series holds.
@@ -36,59 +31,56 @@ export function readSeries(db: Database, gatewayId: number, purpose: string): Se
     facts.kind = row.kind;
     facts.unit = row.unit ?? facts.unit;
     found.set(row.name, facts);
-    if (purposeId !== undefined) addWindows(facts, statements, [gatewayId, row.incarnation_id, purposeId, row.number]);
+    for (const place of statements.places.all(row.number, row.incarnation_id)) {
+      if (purposeOf(place.stream) === purpose) addWindows(facts, statements, place);
+    }
   }
   return [...found.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** Hops from resolution to resolution over the primary key: a few seeks, however many windows there are. */
-function addWindows(facts: SeriesFacts, statements: ReturnType<typeof prepare>, of: readonly number[]): void {
-  for (
-    let resolution = statements.resolution.get(...of, 0);
-    resolution !== undefined;
-    resolution = statements.resolution.get(...of, resolution)
-  ) {
-    if (!facts.resolutions.includes(resolution)) {
-      facts.resolutions.push(resolution);
-      facts.resolutions.sort((a, b) => a - b);
-    }
-    const first = statements.first.get(...of, resolution)!;
-    const newest = statements.newest.get(...of, resolution)!;
-    facts.firstWindow = Math.min(facts.firstWindow ?? first, first);
-    facts.lastWindow = Math.max(facts.lastWindow ?? newest.window_start, newest.window_start);
-    const last = statements.last.get(...of, resolution, newest.window_start);
-    if (last !== undefined && last.last_time! >= (facts.last?.time ?? Number.NEGATIVE_INFINITY))
-      facts.last = { time: last.last_time!, value: last.last_text ?? last.last_number! };
+/** A few seeks for each resolution, however many windows there are. */
+function addWindows(
+  facts: SeriesFacts,
+  statements: ReturnType<typeof prepare>,
+  place: Place & { stream: string },
+): void {
+  const resolution = resolutionOf(place.stream);
+  if (resolution === undefined) return;
+  const { window: first } = new Head(statements, place, resolution, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY);
+  const newest = newestWindow(statements, place, resolution);
+  if (first === undefined || newest === undefined) return;
+  if (!facts.resolutions.includes(resolution)) {
+    facts.resolutions.push(resolution);
+    facts.resolutions.sort((a, b) => a - b);
+  }
+  facts.firstWindow = Math.min(facts.firstWindow ?? first.windowStart, first.windowStart);
+  facts.lastWindow = Math.max(facts.lastWindow ?? newest.windowStart, newest.windowStart);
+  for (const bytes of newest.summaries) {
+    const { last } = decodeSummary(bytes);
+    if (last !== undefined && last.time >= (facts.last?.time ?? Number.NEGATIVE_INFINITY))
+      facts.last = { time: last.time, value: last.value };
   }
 }
 
-/** Id of a purpose, or undefined when nothing was ever sent for it. */
-export function purposeIdOf(db: Database, purpose: string): number | undefined {
-  return db.prepare<[string], number>('SELECT id FROM purposes WHERE name = ?').pluck().get(purpose);
+function newestWindow(statements: WindowStatements, place: Place, resolution: number): WindowParts | undefined {
+  const { streamId, series, last } = place;
+  let at: number | undefined = last + stepOf(resolution);
+  while ((at = statements.before.get(streamId, last, at - 1)) !== undefined) {
+    const summaries = statements.parts.all(streamId, at, series);
+    if (summaries.length > 0) return { windowStart: at, summaries };
+  }
+  return undefined;
 }
 
 function prepare(db: Database) {
-  const of = 'gateway_id = ? AND incarnation_id = ? AND purpose_id = ? AND series = ?';
   return {
+    ...prepareWindows(db),
     series: db.prepare<[number], SeriesRow>(
       'SELECT incarnation_id, number, name, kind, unit FROM series WHERE gateway_id = ? ORDER BY incarnation_id, number',
     ),
-    resolution: db
-      .prepare<number[], number>(
-        `SELECT resolution FROM parts WHERE ${of} AND resolution > ? ORDER BY resolution LIMIT 1`,
-      )
-      .pluck(),
-    first: db
-      .prepare<number[], number>(
-        `SELECT window_start FROM parts WHERE ${of} AND resolution = ? ORDER BY window_start LIMIT 1`,
-      )
-      .pluck(),
-    newest: db.prepare<number[], NewestRow>(
-      `SELECT window_start FROM parts WHERE ${of} AND resolution = ? ORDER BY window_start DESC LIMIT 1`,
-    ),
-    last: db.prepare<number[], NewestRow>(
-      `SELECT last_time, last_number, last_text FROM parts WHERE ${of} AND resolution = ? AND window_start = ?
-       AND last_time IS NOT NULL ORDER BY last_time DESC, part DESC LIMIT 1`,
+    places: db.prepare<[number, number], Place & { stream: string }>(
+      `SELECT streams.name AS stream, streams.id AS streamId, series, first, last FROM streams
+       JOIN extents ON extents.stream_id = streams.id AND extents.series = ? WHERE incarnation_id = ?`,
     ),
   };
 }

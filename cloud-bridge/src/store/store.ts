@@ -80,6 +80,12 @@ export const MAX_SET_ASIDE = 1000;
 /** Declared gaps that are kept for each gateway; a gateway keeps at most 10,000 apart itself. */
 export const MAX_STORED_GAPS = 50_000;
 
+/**
+ * From this resolution on, seconds, parts stand in ordinary columns as well. Finer ones are many: a month of a thousand
+ * series has 43 million minutes, and 750,000 hours and days.
+ */
+export const FIGURES_FROM_S = 3600;
+
 export interface MergeOutcome {
   /** Parts, catalogue lines, alerts, gaps that were not there before. */
   inserted: number;
