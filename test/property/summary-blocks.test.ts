@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { deflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { TideError } from '@tidegate/nodes/node';
 import {
@@ -12,6 +13,7 @@ import {
   type Part,
   type Summary,
 } from '@tidegate/nodes/summary';
+import { ByteWriter } from '../../nodes/src/summary/varint.ts';
 import { readings } from './summary-arbitraries.ts';
 
 const summaries: fc.Arbitrary<Summary> = readings({ maxLength: 12 }).map((list) => {
@@ -44,6 +46,8 @@ function decodes<T>(decode: () => T): T | undefined {
     throw error;
   }
 }
+
+const joined = (a: Uint8Array, b: Uint8Array): Uint8Array => Buffer.concat([a, b]);
 
 const mutation = fc.array(
   fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 }), fc.constantFrom('set', 'insert', 'cut')),
@@ -124,10 +128,38 @@ describe('summaries and blocks as bytes', () => {
     assert.ok(accepted > 0, 'no mutation was ever accepted, so nothing was tested');
   });
 
+  it('compresses the columns of a large block, each by itself, and reads them back or refuses them', () => {
+    const parts = Array.from({ length: 600 }, (_, i): Part => {
+      const window = new WindowAccumulator();
+      for (let k = 0; k < 8; k++) {
+        const value = Math.round(100 * (20 + Math.sin(i * 7 + k * 3))) / 100;
+        window.add({
+          series: 's',
+          time: 60_000 + k * 7_000,
+          value,
+          quality: 'good',
+          clock: 'device',
+          position: 8 * i + k,
+        });
+      }
+      return { series: i + 1, windowStart: 60_000, summary: window.summary() };
+    });
+    const bytes = encodeBlock(parts);
+    assert.deepEqual(decodeBlock(bytes), parts);
+    assert.ok(bytes.length < deflateRawSync(parts.map(({ summary }) => encodeSummary(summary)).reduce(joined)).length);
+    let refused = 0;
+    for (let at = 0; at < bytes.length; at += 41) {
+      const changed = Uint8Array.from(bytes);
+      changed[at] ^= 1 << (at % 8);
+      if (decodes(() => decodeBlock(changed)) === undefined) refused++;
+    }
+    assert.ok(refused > 20, `${refused} of the changed blocks were refused`);
+  });
+
   it('refuses random bytes with a reason, and never anything worse', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 400 }), fc.boolean(), (bytes, versioned) => {
-        if (versioned && bytes.length > 0) bytes[0] = 1;
+        if (versioned && bytes.length > 0) bytes[0] = 1 + (bytes.length % 2);
         decodes(() => decodeSummary(bytes));
         decodes(() => decodeBlock(bytes));
       }),
@@ -149,17 +181,22 @@ describe('summaries and blocks as bytes', () => {
 
   it('is bounded: parts, bytes, and what a few bytes may announce', () => {
     assert.throws(() => decodeBlock(new Uint8Array((8 << 20) + 1)), { code: 'too-large' });
-    assert.throws(() => decodeBlock(Uint8Array.of(1, 0xff, 0xff, 0xff, 0x7f)), { code: 'too-large' });
-    assert.throws(() => decodeBlock(Uint8Array.of(1, 0xa0, 0x8d, 0x06)), {
-      code: 'malformed',
-      message: /100000 parts/,
-    });
-    assert.throws(() => decodeBlock(Uint8Array.of(2, 1)), { code: 'unknown-version' });
+    assert.throws(() => decodeBlock(Uint8Array.of(2, 0xff, 0xff, 0xff, 0x7f)), { code: 'too-large' });
+    const announced = new ByteWriter();
+    for (const value of [2, 100_000, 0, 0, 22, ...Array<number>(22).fill(1), ...Array<number>(22).fill(0)])
+      announced.uint(value);
+    announced.append(new Uint8Array(22));
+    assert.throws(() => decodeBlock(announced.finish()), { code: 'malformed', message: /100000 parts/ });
+    const bomb = new ByteWriter();
+    for (const value of [2, 1, 0, 0, 22, 9 << 20]) bomb.uint(value);
+    bomb.append(new Uint8Array(60));
+    assert.throws(() => decodeBlock(bomb.finish()), { code: 'malformed', message: /9437184 bytes of columns/ });
+    assert.throws(() => decodeBlock(Uint8Array.of(1, 1)), { code: 'unknown-version' });
     assert.throws(() => decodeSummary(Uint8Array.of(9)), { code: 'unknown-version' });
     assert.throws(() => decodeSummary(new Uint8Array((1 << 18) + 1)), { code: 'too-large' });
     // Long runs of continuation bytes: an integer is given up after its longest length, not at the end of the block.
     const endless = new Uint8Array(1 << 20).fill(0xff);
-    endless[0] = 1;
+    endless[0] = 2;
     assert.throws(() => decodeBlock(endless), { code: 'malformed' });
   });
 

@@ -1,19 +1,21 @@
 import { TideError } from '../node/errors.ts';
+import { packColumns, unpackColumns } from './columns.ts';
 import { FIELDS, fieldsOf, type Base } from './fields.ts';
 import { readSummary } from './summary-reader.ts';
 import { writeSummary } from './summary-writer.ts';
 import type { Part, Summary } from './summary.ts';
 import { ByteReader, ByteWriter } from './varint.ts';
 
-const VERSION = 1;
+const VERSION = 2;
 export const MAX_BLOCK_PARTS = 100_000;
 export const MAX_BLOCK_BYTES = 8 << 20;
+const COLUMNS = ['series', 'windows', ...FIELDS].map((name) => `column ${name} of a block`);
 
 /**
  * The body of a block: parts of one stream in order of (series, window start), field by field, because what is alike
- * compresses well side by side. Layout: version byte, number of parts, the byte length of each column, the columns
- * (series, window starts, then the fields of fields.ts). No parts are no bytes: that is the body of a block whose
- * series have all lost their grant. Throws when two parts have the same series and window.
+ * compresses well side by side. Layout: version byte, number of parts, the earliest window, how much later the latest one
+ * is, the columns (columns.ts): series, window starts, then the fields of fields.ts. No parts are no bytes: that is the
+ * body of a block whose series have all lost their grant. Throws when two parts have the same series and window.
  */
 export function encodeBlock(parts: readonly Part[]): Uint8Array {
   if (parts.length === 0) return new Uint8Array(0);
@@ -35,12 +37,14 @@ export function encodeBlock(parts: readonly Part[]): Uint8Array {
     writeSummary(fields, part.summary, { ...before, time: part.windowStart });
     before = { series: part.series, windowStart: part.windowStart, ...endsOf(part.summary, before) };
   }
-  const columns = [series, windows, ...FIELDS.map((field) => fields[field])];
-  const body = new ByteWriter(columns.reduce((bytes, column) => bytes + column.length + 4, 16));
+  const columns = [series, windows, ...FIELDS.map((field) => fields[field])].map((column) => column.view());
+  const [earliest, latest] = spanOf(parts);
+  const body = new ByteWriter(columns.reduce((bytes, column) => bytes + column.length + 8, 32));
   body.byte(VERSION);
   body.uint(parts.length);
-  for (const column of columns) body.uint(column.length);
-  for (const column of columns) body.append(column.view());
+  body.int(earliest);
+  body.uint(latest - earliest);
+  packColumns(body, columns);
   if (body.length > MAX_BLOCK_BYTES)
     throw new TideError('too-large', `a block of ${body.length} bytes; at most ${MAX_BLOCK_BYTES} are allowed`);
   return body.finish();
@@ -61,11 +65,13 @@ export function decodeBlock(bytes: Uint8Array): Part[] {
   const count = body.uint();
   if (count > MAX_BLOCK_PARTS)
     throw new TideError('too-large', `a block of ${count} parts; at most ${MAX_BLOCK_PARTS} are read`);
-  // A part takes at least a byte in each of several columns.
-  if (count === 0 || count > bytes.length) body.fail(`${count} parts in ${bytes.length} bytes`);
-  const lengths = Array.from({ length: FIELDS.length + 2 }, () => body.uint());
-  const [series, windows, ...rest] = lengths.map((length, i) => new ByteReader(body.take(length), columnName(i)));
+  if (count === 0) body.fail('no parts');
+  const earliest = body.int();
+  const latest = earliest + body.uint();
+  const [series, windows, ...rest] = unpackColumns(body, COLUMNS, MAX_BLOCK_BYTES);
   body.end();
+  // A part takes a byte at least in each of several columns.
+  if (count > series.remaining) body.fail(`${count} parts and ${series.remaining} bytes of series`);
   const fields = fieldsOf((field) => rest[FIELDS.indexOf(field)]);
   const parts: Part[] = [];
   let before = { series: 0, windowStart: 0, position: 0, span: 0 };
@@ -81,6 +87,9 @@ export function decodeBlock(bytes: Uint8Array): Part[] {
     before = { series: number, windowStart, ...endsOf(summary, before) };
   }
   for (const column of [series, windows, ...rest]) column.end();
+  const [from, to] = spanOf(parts);
+  if (from !== earliest || to !== latest)
+    body.fail(`its windows begin at ${from} to ${to}; it says ${earliest} to ${latest}`);
   return parts;
 }
 
@@ -90,8 +99,14 @@ function endsOf({ first, last }: Summary, before: Omit<Base, 'time'>): Omit<Base
   return { position: first.position, span: last.time - first.time };
 }
 
-function columnName(i: number): string {
-  return `column ${['series', 'windows', ...FIELDS][i]} of a block`;
+/** Begin of the earliest window and of the latest one. */
+function spanOf(parts: readonly Part[]): [earliest: number, latest: number] {
+  let [earliest, latest] = [Infinity, -Infinity];
+  for (const { windowStart } of parts) {
+    if (windowStart < earliest) earliest = windowStart;
+    if (windowStart > latest) latest = windowStart;
+  }
+  return [earliest, latest];
 }
 
 /** The block without the parts of the series for which `leaveOut` is true; the same object when none is. */
