@@ -66,6 +66,7 @@ function dawdling(vault: Vault, writing: Delays, reading: Delays): Vault {
     verify: () => vault.verify(),
     fold: () => vault.fold(),
     stats: () => vault.stats(),
+    accounts: (consumers, stateBytes) => vault.accounts(consumers, stateBytes),
     close: () => vault.close(),
   };
 }

@@ -1,4 +1,5 @@
 import { TideError } from '@tidegate/nodes/node';
+import { blockTally } from '@tidegate/nodes/sync';
 import type { Reading } from '@tidegate/nodes/reading';
 import {
   type Change,
@@ -192,7 +193,11 @@ export class Restore {
     },
     blocks: async ({ stream, number, body }) => {
       this.aside.blocks++;
-      await this.put({ kind: 'orphan-block', stream: this.old(stream), number, body }, body.length);
+      const tally = readableTally(stream, body);
+      await this.put(
+        { kind: 'orphan-block', stream: this.old(stream), number, body, ...(tally && { tally }) },
+        body.length,
+      );
     },
     alerts: ({ id, revision, body }) => this.put({ kind: 'alert', id, revision, body }, body.length),
   };
@@ -275,6 +280,16 @@ export class Restore {
   /** Name of a stream or consumer of the vault that was copied, which may be an orphan there already. */
   private old(name: string): string {
     return orphanOf(name) === undefined ? orphanName({ incarnation: this.manifest.incarnation, name }) : name;
+  }
+}
+
+/** Undefined for a block that carries no parts, or cannot be read: what is in it is then not accounted for. */
+function readableTally(stream: string, body: Uint8Array): Uint8Array | undefined {
+  try {
+    return blockTally(stream, body);
+  } catch (error) {
+    if (error instanceof TideError) return undefined;
+    throw error;
   }
 }
 

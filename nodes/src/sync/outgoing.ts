@@ -13,6 +13,7 @@ import { Announcements } from './announcements.ts';
 import { Lru } from './lru.ts';
 import { declareOrphanWindows } from './orphan-windows.ts';
 import { shreds } from './shredding.ts';
+import { tallyOf } from './block-tally.ts';
 import { splitBlocks } from './split-blocks.ts';
 
 /** Document that stands while a revocation has not yet gone through the whole outbox. */
@@ -104,12 +105,20 @@ export class Outgoing {
     await this.current();
     // From here to the commit nothing is awaited: a revocation either finds this in `underWay` or was seen by this check.
     const grants = this.standing;
-    const granted = parts.filter(({ series }) => grants.allows(this.nameOf(series), purpose));
+    const { granted = [], kept = [] } = Object.groupBy(parts, ({ series }) =>
+      grants.allows(this.nameOf(series), purpose) ? 'granted' : 'kept',
+    );
     const announcement = this.announcements.announce(granted.map(({ series }) => series));
     const stream = streamOf(purpose, resolution);
-    const blocks = splitBlocks(granted).map((body): Change => ({ kind: 'block', stream, body }));
+    const blocks = splitBlocks(granted).map(({ body, parts: within }): Change => ({
+      kind: 'block',
+      stream,
+      body,
+      tally: tallyOf(within),
+    }));
+    const withheld: Change[] = kept.length === 0 ? [] : [{ kind: 'withheld', stream, tally: tallyOf(kept) }];
     try {
-      await this.tracked(this.vault.commit([...announcement.changes, ...blocks, ...alongside]));
+      await this.tracked(this.vault.commit([...announcement.changes, ...blocks, ...withheld, ...alongside]));
     } catch (error) {
       announcement.failed();
       throw error;

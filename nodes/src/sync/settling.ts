@@ -20,6 +20,9 @@ const RETRY_MS = 5_000;
 
 interface Settled {
   blocks: Map<string, Range[]>;
+  /** Of these blocks, those that the cloud does not hold as they were sent, by what became of them. */
+  poison: Map<string, Range[]>;
+  conflict: Map<string, Range[]>;
   alerts: Map<string, { id: string; revision: number }>;
   poisoned: number;
   conflicts: number;
@@ -27,7 +30,15 @@ interface Settled {
   gaps: Map<number, number | undefined>;
 }
 
-const nothing = (): Settled => ({ blocks: new Map(), alerts: new Map(), poisoned: 0, conflicts: 0, gaps: new Map() });
+const nothing = (): Settled => ({
+  blocks: new Map(),
+  poison: new Map(),
+  conflict: new Map(),
+  alerts: new Map(),
+  poisoned: 0,
+  conflicts: 0,
+  gaps: new Map(),
+});
 
 /**
  * Acknowledgements on their way into the vault. The outbox forgets exactly the ids that the cloud named, and only in a
@@ -54,19 +65,20 @@ export class Settling {
   }
 
   blocks(stream: string, ranges: readonly Range[]): void {
-    if (ranges.length === 0) return;
-    this.waiting.blocks.set(stream, normalise([...(this.waiting.blocks.get(stream) ?? []), ...ranges]));
+    addRanges(this.waiting.blocks, stream, ranges);
   }
 
   /** Blocks that the cloud cannot read: they are done with, and counted. */
   poison(stream: string, ranges: readonly Range[]): void {
     this.blocks(stream, ranges);
+    addRanges(this.waiting.poison, stream, ranges);
     for (const [from, to] of ranges) this.waiting.poisoned += to - from + 1;
   }
 
   /** Blocks under whose numbers the cloud holds other bytes, and keeps those: they are done with, and counted. */
   conflicts(stream: string, ranges: readonly Range[]): void {
     this.blocks(stream, ranges);
+    addRanges(this.waiting.conflict, stream, ranges);
     for (const [from, to] of ranges) this.waiting.conflicts += to - from + 1;
   }
 
@@ -135,11 +147,15 @@ export class Settling {
     const settled = this.waiting;
     this.waiting = nothing();
     this.committing = settled;
-    const changes: Change[] = [...settled.blocks].map(([stream, ranges]) => ({
-      kind: 'blocks-acknowledged',
-      stream,
-      ranges,
-    }));
+    // What is left of the blocks after these two was delivered: each is let go once, by the first that names it.
+    const changes: Change[] = (['poison', 'conflict', undefined] as const).flatMap((as) =>
+      [...settled[as ?? 'blocks']].map(([stream, ranges]): Change => ({
+        kind: 'blocks-acknowledged',
+        stream,
+        ranges,
+        ...(as && { as }),
+      })),
+    );
     if (settled.alerts.size > 0) changes.push({ kind: 'alerts-acknowledged', alerts: [...settled.alerts.values()] });
     for (const [id, last] of settled.gaps)
       changes.push({ kind: 'document', namespace: GAPS_TOLD, key: gapKey(id), value: last });
@@ -152,7 +168,8 @@ export class Settling {
       this.poisonedBefore = poisoned;
       this.conflictsBefore = conflicts;
     } catch (error) {
-      for (const [stream, ranges] of settled.blocks) this.blocks(stream, ranges);
+      for (const kind of ['blocks', 'poison', 'conflict'] as const)
+        for (const [stream, ranges] of settled[kind]) addRanges(this.waiting[kind], stream, ranges);
       for (const [key, alert] of settled.alerts) this.waiting.alerts.set(key, alert);
       for (const [id, last] of settled.gaps) if (!this.waiting.gaps.has(id)) this.waiting.gaps.set(id, last);
       this.waiting.poisoned += settled.poisoned;
@@ -162,4 +179,8 @@ export class Settling {
       this.committing = nothing();
     }
   }
+}
+
+function addRanges(to: Map<string, Range[]>, stream: string, ranges: readonly Range[]): void {
+  if (ranges.length > 0) to.set(stream, normalise([...(to.get(stream) ?? []), ...ranges]));
 }

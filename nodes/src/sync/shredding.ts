@@ -9,6 +9,7 @@ import { blockWithout } from '../summary/block.ts';
 import { purposeOf } from '../summary/stream.ts';
 import { orphanOf } from '../vault/orphans.ts';
 import type { Block, Change, QueuedAlert, Range, Vault } from '../vault/vault.ts';
+import { blockTally } from './block-tally.ts';
 import { decodeCatalogue, encodeCatalogue } from './catalogue.ts';
 import { CATALOGUE_STREAM } from './messages.ts';
 import { orphanNames, type NameOf } from './orphan-series.ts';
@@ -36,8 +37,15 @@ export async function* shreds(vault: Vault, grants: Grants, complain: Complain):
       if (last === undefined) break;
       done = last.number;
       const changes = blocks.flatMap((block): Change[] => {
-        const body = withoutRefused(nameOf, grants, block, complain);
-        return body === undefined ? [] : [{ kind: 'rewrite-block', stream, number: block.number, body }];
+        let readable = true;
+        const body = withoutRefused(nameOf, grants, block, (reason) => {
+          readable = false;
+          complain(reason);
+        });
+        if (body === undefined) return [];
+        // Of one that cannot be read nobody knows what was revoked: its readings are counted as damaged when it ends.
+        const tally = readable ? blockTally(stream, body) : undefined;
+        return [{ kind: 'rewrite-block', stream, number: block.number, body, ...(tally && { tally }) }];
       });
       yield { changes, blocks: changes.length, alerts: 0 };
     }

@@ -1,4 +1,5 @@
-import { TideError } from '../node/errors.ts';
+import { reasonOf, TideError } from '../node/errors.ts';
+import { decodeTally } from './accounts.ts';
 import { encodeCbor } from './cbor.ts';
 import type { EncodedChange } from './engine.ts';
 import { orphanOf } from './orphans.ts';
@@ -31,14 +32,17 @@ export function encodeChange(change: Change): EncodedChange {
       return change;
     case 'block':
       checkText('stream', change.stream);
-      return { ...change, body: bounded('block', Uint8Array.from(change.body)) };
+      return { ...change, body: bounded('block', Uint8Array.from(change.body)), ...tallyIn(change) };
     case 'orphan-block':
       checkOrphan(change.stream);
       checkWhole('block number', change.number);
-      return { ...change, body: bounded('block', Uint8Array.from(change.body)) };
+      return { ...change, body: bounded('block', Uint8Array.from(change.body)), ...tallyIn(change) };
     case 'rewrite-block':
       checkWhole('block number', change.number);
-      return { ...change, body: bounded('block', Uint8Array.from(change.body)) };
+      return { ...change, body: bounded('block', Uint8Array.from(change.body)), ...tallyIn(change) };
+    case 'withheld':
+      checkText('stream', change.stream);
+      return { ...change, ...tallyIn(change) };
     case 'alert':
       checkText('alert id', change.id);
       checkWhole('revision', change.revision);
@@ -56,6 +60,18 @@ export function encodeChange(change: Change): EncodedChange {
     case 'forget-consumer':
   }
   return change;
+}
+
+/** A tally that cannot be read is refused here, where its maker hears of it. */
+function tallyIn({ tally }: { tally?: Uint8Array | undefined }): { tally?: Uint8Array } {
+  if (tally === undefined) return {};
+  const bytes = bounded('tally', Uint8Array.from(tally));
+  try {
+    decodeTally(bytes);
+  } catch (error) {
+    throw new TideError('bad-change', `tally: ${reasonOf(error)}`, { cause: error });
+  }
+  return { tally: bytes };
 }
 
 /** About what a change holds in memory. */

@@ -1,3 +1,4 @@
+import type { Ending, VaultAccounts } from './accounts.ts';
 import type { KeyCalls } from './keys/vault-keys.ts';
 import type { BatchChunk } from './batch-codec.ts';
 import type { Finding } from './disk.ts';
@@ -23,6 +24,8 @@ export interface EngineCalls extends KeyCalls {
   rejections(limit: number): Uint8Array[];
   checkpoints(consumer: string): EncodedCheckpoint | undefined;
   replayFrom(): number;
+  /** What became of readings, and what these consumers have saved, each state cut to `stateBytes`; all as one commit left it. */
+  accounts(consumers: readonly string[], stateBytes: number): VaultAccounts;
   streams(): StreamBacklog[];
   peek(stream: string, order: 'newest' | 'oldest', skip: readonly Range[], maxBytes: number): Block[];
   alerts(limit: number, skip: ReadonlySet<string>): QueuedAlert[];
@@ -94,10 +97,11 @@ export type EncodedChange =
   | { kind: 'checkpoint'; consumer: string; series: number; position: number; state: Uint8Array }
   | { kind: 'consumer'; consumer: string; replayFrom: number }
   | { kind: 'forget-consumer'; consumer: string }
-  | { kind: 'block'; stream: string; body: Uint8Array }
-  | { kind: 'rewrite-block'; stream: string; number: number; body: Uint8Array }
-  | { kind: 'orphan-block'; stream: string; number: number; body: Uint8Array }
-  | { kind: 'blocks-acknowledged'; stream: string; ranges: readonly Range[] }
+  | { kind: 'block'; stream: string; body: Uint8Array; tally?: Uint8Array }
+  | { kind: 'rewrite-block'; stream: string; number: number; body: Uint8Array; tally?: Uint8Array }
+  | { kind: 'orphan-block'; stream: string; number: number; body: Uint8Array; tally?: Uint8Array }
+  | { kind: 'blocks-acknowledged'; stream: string; ranges: readonly Range[]; as?: Ending }
+  | { kind: 'withheld'; stream: string; tally: Uint8Array }
   | { kind: 'alert'; id: string; revision: number; body: Uint8Array }
   | { kind: 'alerts-acknowledged'; alerts: readonly { id: string; revision: number }[] }
   | { kind: 'advance'; to: number }

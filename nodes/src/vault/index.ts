@@ -12,6 +12,7 @@ export { QUARANTINE_LIMIT, RECEIPT_WINDOW } from './vault.ts';
 export type { Finding } from './disk.ts';
 export type * from './vault.ts';
 export * from './gaps.ts';
+export * from './accounts.ts';
 export * from './orphans.ts';
 export { keepTime, type KeptTime } from './file-timekeeper.ts';
 export { Timekeeper, timekeeperOf, type TimekeeperOptions } from './timekeeper.ts';

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Clock } from '../node/clock.ts';
 import { TideError } from '../node/errors.ts';
 import type { Reading } from '../reading/reading.ts';
+import type { VaultAccounts } from './accounts.ts';
 import { BatchEncoder, decodeBatch } from './batch-codec.ts';
 import { decodeCbor, encodeCbor } from './cbor.ts';
 import { VaultCut } from './cut.ts';
@@ -199,6 +200,10 @@ export class VaultClient implements Vault {
       commitMaxMs: max,
       commitTotalMs: sum,
     };
+  }
+
+  accounts(consumers: readonly string[], stateBytes: number): Promise<VaultAccounts> {
+    return this.channel.call('accounts', [consumers, stateBytes]);
   }
 
   close(): Promise<void> {

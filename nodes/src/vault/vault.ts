@@ -3,6 +3,7 @@ import type { Reading, Rejection } from '../reading/reading.ts';
 import type { VaultKeys } from './keys/vault-keys.ts';
 import type { BudgetOptions } from './budget/budget-options.ts';
 import type { VaultCut } from './cut.ts';
+import type { Ending, VaultAccounts } from './accounts.ts';
 
 /**
  * The encrypted local store as the rest of the gateway sees it. One process owns a vault; the work is done by a writer
@@ -39,6 +40,9 @@ export interface Vault {
   verify(): AsyncIterableIterator<Finding>;
   /** Resolves when all that is committed by now lies in sealed segments, and the journal is let go as far as consumers allow. */
   fold(): Promise<void>;
+
+  /** What became of readings, and what these consumers have saved, each state cut to `stateBytes`; all as one commit left it. */
+  accounts(consumers: readonly string[], stateBytes: number): Promise<VaultAccounts>;
 
   stats(): Promise<VaultStats>;
   close(): Promise<void>;
@@ -189,13 +193,16 @@ export type Change =
   /** Moves a consumer's low-watermark; creates the consumer. */
   | { kind: 'consumer'; consumer: string; replayFrom: number }
   | { kind: 'forget-consumer'; consumer: string }
-  /** Seals a block under the next number of its stream. */
-  | { kind: 'block'; stream: string; body: Uint8Array }
+  /** Seals a block under the next number of its stream. `tally` says what is in it, by series (accounts.ts). */
+  | { kind: 'block'; stream: string; body: Uint8Array; tally?: Uint8Array }
   /** Replaces the body of a waiting block (a grant was revoked); an empty body keeps the number and sends an empty block. */
-  | { kind: 'rewrite-block'; stream: string; number: number; body: Uint8Array }
+  | { kind: 'rewrite-block'; stream: string; number: number; body: Uint8Array; tally?: Uint8Array }
   /** A block that an earlier incarnation sealed (a restored backup), under its number there; `stream` is an orphan's (`orphans.ts`). */
-  | { kind: 'orphan-block'; stream: string; number: number; body: Uint8Array }
-  | { kind: 'blocks-acknowledged'; stream: string; ranges: readonly Range[] }
+  | { kind: 'orphan-block'; stream: string; number: number; body: Uint8Array; tally?: Uint8Array }
+  /** Lets go of blocks; `as` says what became of their readings, otherwise `delivered`. */
+  | { kind: 'blocks-acknowledged'; stream: string; ranges: readonly Range[]; as?: Ending }
+  /** Counts readings in parts that no grant lets leave. */
+  | { kind: 'withheld'; stream: string; tally: Uint8Array }
   /** Queues an alert; one with the same id and revision is already there and nothing changes. */
   | { kind: 'alert'; id: string; revision: number; body: Uint8Array }
   | { kind: 'alerts-acknowledged'; alerts: readonly { id: string; revision: number }[] }

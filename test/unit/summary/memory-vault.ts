@@ -98,6 +98,7 @@ export class MemoryVault {
       verify: unused,
       fold: unused,
       stats: unused,
+      accounts: unused,
       close: unused,
       series: {
         number: (name) => {

@@ -1,8 +1,10 @@
 import type { AppendItem, CommitItem, EncodedChange, ItemResult, WriteItem } from '../engine.ts';
 import type { Effect } from '../engine/effects.ts';
+import { decodeTally } from '../accounts.ts';
 import { encodeCbor } from '../cbor.ts';
 import { ORPHAN_WINDOWS } from '../orphans.ts';
 import type { SeriesEntry } from '../vault.ts';
+import type { SqliteAccounts } from './sqlite-accounts.ts';
 import type { SqliteAlerts } from './sqlite-alerts.ts';
 import type { SqliteCheckpoints } from './sqlite-checkpoints.ts';
 import type { SqliteDestroyed } from './sqlite-destroyed.ts';
@@ -20,6 +22,7 @@ export interface Stores {
   readonly series: SqliteSeries;
   readonly door: SqliteDoor;
   readonly checkpoints: SqliteCheckpoints;
+  readonly accounts: SqliteAccounts;
   readonly outbox: SqliteOutbox;
   readonly alerts: SqliteAlerts;
   readonly documents: SqliteDocuments;
@@ -97,8 +100,11 @@ function applyChanges(stores: Stores, changes: readonly EncodedChange[], effects
 
 function decided(stores: Stores, change: Exclude<EncodedChange, { kind: 'expect-document' }>): Effect {
   if (change.kind === 'block') return { ...change, number: stores.outbox.next(change.stream) };
-  if (change.kind === 'blocks-acknowledged')
-    return { ...change, ranges: change.ranges.map(([from, to]): [number, number] => [from, to]) };
+  if (change.kind === 'blocks-acknowledged') {
+    const hollow = stores.outbox.hollow(change.stream, change.ranges);
+    const ranges = change.ranges.map(([from, to]): [number, number] => [from, to]);
+    return { ...change, ranges, ...(hollow.length > 0 && { hollow }) };
+  }
   if (change.kind === 'alerts-acknowledged') return { ...change, alerts: [...change.alerts] };
   return change;
 }
@@ -129,18 +135,22 @@ export function applyEffect(stores: Stores, effect: Effect): void {
     case 'forget-consumer':
       return checkpoints.forget(effect.consumer);
     case 'block':
-      return outbox.add(effect.stream, effect.number, effect.body);
+      return outbox.add(effect.stream, effect.number, effect.body, effect.tally);
     case 'orphan-block':
-      return outbox.adopt(effect.stream, effect.number, effect.body);
+      return outbox.adopt(effect.stream, effect.number, effect.body, effect.tally);
     case 'rewrite-block':
-      return outbox.rewrite(effect.stream, effect.number, effect.body);
+      return outbox.rewrite(effect.stream, effect.number, effect.body, effect.tally);
     case 'blocks-acknowledged':
-      return outbox.acknowledge(effect.stream, effect.ranges);
+      return outbox.acknowledge(effect.stream, effect.ranges, effect.as, effect.hollow);
+    case 'withheld':
+      return stores.accounts.add(effect.stream, 'withheld', decodeTally(effect.tally));
     case 'alert':
       return alerts.add(effect.id, effect.revision, effect.body);
     case 'alerts-acknowledged':
       return alerts.acknowledge(effect.alerts);
     case 'advance':
+      // What lies below was taken over from elsewhere, or nothing lies there.
+      stores.accounts.begin(effect.to);
       return stores.advance(effect.to);
     case 'document':
       return documents.put(effect.namespace, effect.key, effect.value);
@@ -152,7 +162,7 @@ export function applyEffect(stores: Stores, effect: Effect): void {
     case 'segment-removed':
       return segments.giveUp(effect);
     case 'blocks-dropped':
-      return outbox.acknowledge(effect.stream, effect.ranges);
+      return outbox.acknowledge(effect.stream, effect.ranges, effect.as, effect.hollow);
     case 'lost':
       return segments.lose(effect.place, effect.readings);
     case 'left-behind':
@@ -163,7 +173,10 @@ export function applyEffect(stores: Stores, effect: Effect): void {
 /** The blocks of the writer that this store was stay apart: they may go out again as they are, but none is added. */
 function beginIncarnation(stores: Stores, incarnation: Uint8Array, head: number): void {
   const before = metaOf(stores.db, 'incarnation')?.toString('hex');
+  stores.accounts.begin(head);
   if (before !== undefined) {
+    const { streams } = stores.outbox;
+    stores.accounts.orphan(before, (stream) => (streams.find(stream)?.count ?? 0) > 0);
     stores.outbox.streams.orphan();
     for (const orphan of stores.checkpoints.orphan(before, head))
       stores.documents.put(ORPHAN_WINDOWS, orphan, encodeCbor({ head }));

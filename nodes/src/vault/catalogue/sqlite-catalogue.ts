@@ -5,6 +5,7 @@ import { TideError, reasonOf } from '../../node/errors.ts';
 import type { Disk } from '../disk.ts';
 import type { BlockFiles } from '../engine/block-files.ts';
 import type { Effect } from '../engine/effects.ts';
+import { SqliteAccounts } from './sqlite-accounts.ts';
 import { SqliteAlerts } from './sqlite-alerts.ts';
 import { applyEffect, type Stores } from './sqlite-apply.ts';
 import { SqliteCheckpoints } from './sqlite-checkpoints.ts';
@@ -52,6 +53,7 @@ export class Catalogue implements Stores {
   readonly series: SqliteSeries;
   readonly door: SqliteDoor;
   readonly checkpoints: SqliteCheckpoints;
+  readonly accounts: SqliteAccounts;
   readonly outbox: SqliteOutbox;
   readonly alerts: SqliteAlerts;
   readonly documents: SqliteDocuments;
@@ -73,7 +75,8 @@ export class Catalogue implements Stores {
     this.series = new SqliteSeries(store);
     this.door = new SqliteDoor(store);
     this.checkpoints = new SqliteCheckpoints(store);
-    this.outbox = new SqliteOutbox(store, files);
+    this.accounts = new SqliteAccounts(store);
+    this.outbox = new SqliteOutbox(store, files, this.accounts);
     this.alerts = new SqliteAlerts(store);
     this.documents = new SqliteDocuments(store);
     this.segments = new SqliteSegments(store);

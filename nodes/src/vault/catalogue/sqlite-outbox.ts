@@ -1,10 +1,12 @@
 import type { BlockFiles } from '../engine/block-files.ts';
+import type { Ending } from '../accounts.ts';
 import { orphanOf } from '../orphans.ts';
 import { outside } from '../ranges.ts';
 import type { Block, Range } from '../vault.ts';
 import { SqliteBlockFiling, type BlockRow } from './sqlite-block-filing.ts';
 import { openOrNote, type Store } from './sqlite-damage.ts';
 import type { Statement } from './sqlite-schema.ts';
+import type { SqliteAccounts } from './sqlite-accounts.ts';
 import { SqliteStreams } from './sqlite-streams.ts';
 
 /** Blocks that one call hands out at most. */
@@ -16,11 +18,13 @@ export class SqliteOutbox {
   readonly streams: SqliteStreams;
   readonly filing: SqliteBlockFiling;
   private readonly store: Store;
+  private readonly accounts: SqliteAccounts;
   private readonly insert: Statement;
   private readonly update: Statement;
 
-  constructor(store: Store, files: BlockFiles) {
+  constructor(store: Store, files: BlockFiles, accounts: SqliteAccounts) {
     this.store = store;
+    this.accounts = accounts;
     this.streams = new SqliteStreams(store);
     this.filing = new SqliteBlockFiling(store, files);
     this.insert = store.db.prepare(
@@ -37,7 +41,7 @@ export class SqliteOutbox {
   }
 
   /** Seals a block under its number, which is above all that the stream has had. */
-  add(stream: string, number: number, body: Uint8Array): void {
+  add(stream: string, number: number, body: Uint8Array, tally?: Uint8Array): void {
     const { id, sealed } = this.streams.find(stream) ?? this.streams.make(stream);
     if (number <= sealed) return;
     // Numbers in between were given out by a commit that is lost: they go out empty, and nobody waits for them.
@@ -45,27 +49,44 @@ export class SqliteOutbox {
     this.insert.run(id, number, body.length, this.seal(id, number, body));
     this.streams.tally(id, { sealed: number - sealed, count: number - sealed, bytes: body.length });
     this.streams.raiseSealed(stream, id, body);
+    if (tally !== undefined) this.accounts.sealed(stream, id, number, tally);
   }
 
   /** Takes in a block of an earlier incarnation under the number that it has there; one that is known stays as it is. */
-  adopt(stream: string, number: number, body: Uint8Array): void {
+  adopt(stream: string, number: number, body: Uint8Array, tally?: Uint8Array): void {
     const { id, sealed } = this.streams.find(stream) ?? this.streams.make(stream);
     const find = this.store.db.prepare('SELECT 1 FROM blocks WHERE stream = ? AND number = ?');
     if (find.get(id, number) !== undefined) return;
     this.insert.run(id, number, body.length, this.seal(id, number, body));
     this.streams.tally(id, { sealed: Math.max(0, number - sealed), count: 1, bytes: body.length });
+    if (tally !== undefined) this.accounts.sealed(stream, id, number, tally);
   }
 
-  rewrite(stream: string, number: number, body: Uint8Array): void {
+  rewrite(stream: string, number: number, body: Uint8Array, tally?: Uint8Array): void {
     const row = this.streams.find(stream);
-    if (row !== undefined) this.replace(row.id, number, body);
+    if (row === undefined) return;
+    this.replace(row.id, number, body);
+    if (tally !== undefined) this.accounts.rewritten(stream, row.id, number, tally);
   }
 
-  acknowledge(stream: string, ranges: readonly Range[]): void {
+  /** Of these blocks, those whose bytes were lost to damage before they came to an end. */
+  hollow(stream: string, ranges: readonly Range[]): number[] {
+    const row = this.streams.find(stream);
+    return row === undefined ? [] : this.accounts.hollow(row.id, ranges);
+  }
+
+  /** Lets go of blocks, for a reason. */
+  acknowledge(
+    stream: string,
+    ranges: readonly Range[],
+    as: Ending = 'delivered',
+    hollow: readonly number[] = [],
+  ): void {
     const row = this.streams.find(stream);
     if (row === undefined) return;
     const { db } = this.store;
     let left = row.count;
+    const lost = new Set(hollow);
     const measure = db.prepare<unknown[], { count: number; bytes: number }>(
       'SELECT count(*) AS count, coalesce(sum(size), 0) AS bytes FROM blocks WHERE stream = ? AND number BETWEEN ? AND ?',
     );
@@ -73,12 +94,32 @@ export class SqliteOutbox {
     for (const [from, to] of ranges) {
       const { count, bytes } = measure.get(row.id, from, to) ?? { count: 0, bytes: 0 };
       if (count === 0) continue;
+      this.accounts.ended(stream, row.id, [from, to], as, lost);
       remove.run(row.id, from, to);
       this.streams.tally(row.id, { sealed: 0, count: -count, bytes: -bytes });
       left -= count;
     }
     // A stream of an earlier incarnation gives out no numbers, so nothing is left of it to know.
-    if (left === 0 && orphanOf(stream) !== undefined) this.streams.drop(row.id);
+    if (left > 0 || orphanOf(stream) === undefined) return;
+    this.streams.drop(row.id);
+    this.accounts.dropped(row.id);
+  }
+
+  /** Numbers of the blocks that wait, as ranges; undefined when they are more than `most`. */
+  numbers(stream: string, most: number): [from: number, to: number][] | undefined {
+    const row = this.streams.find(stream);
+    if (row === undefined) return [];
+    const rows = this.store.db
+      .prepare<unknown[], number>('SELECT number FROM blocks WHERE stream = ? ORDER BY number')
+      .pluck();
+    const ranges: [number, number][] = [];
+    for (const number of rows.iterate(row.id)) {
+      const last = ranges.at(-1);
+      if (last !== undefined && last[1] + 1 === number) last[1] = number;
+      else if (ranges.length >= most) return undefined;
+      else ranges.push([number, number]);
+    }
+    return ranges;
   }
 
   peek(stream: string, order: 'newest' | 'oldest', skip: readonly Range[], maxBytes: number): Block[] {

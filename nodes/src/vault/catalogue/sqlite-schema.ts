@@ -38,6 +38,15 @@ const TABLES = `
     body BLOB NOT NULL, UNIQUE (kind, place));
 `;
 
+/** What became of readings (sqlite-accounts.ts): made where they are missing, since a vault may be older than they are. */
+const ACCOUNTS = `
+  CREATE TABLE IF NOT EXISTS ledgers (id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, body BLOB NOT NULL);
+  CREATE TABLE IF NOT EXISTS accounts (ledger INTEGER NOT NULL, kind INTEGER NOT NULL, page INTEGER NOT NULL,
+    counts BLOB NOT NULL, UNIQUE (ledger, kind, page));
+  CREATE TABLE IF NOT EXISTS tallies (stream INTEGER NOT NULL, number INTEGER NOT NULL, body BLOB NOT NULL,
+    PRIMARY KEY (stream, number)) WITHOUT ROWID;
+`;
+
 /** The tables whose rows a snapshot holds, in the order in which they are put back. */
 export const SNAPSHOT_TABLES = [
   'meta',
@@ -53,6 +62,9 @@ export const SNAPSHOT_TABLES = [
   'blocks',
   'alerts',
   'documents',
+  'ledgers',
+  'accounts',
+  'tallies',
 ] as const;
 
 /**
@@ -77,7 +89,10 @@ export function openDatabase(file: string, fill: (empty: Sqlite) => void): { db:
     db.pragma('cache_size = -4096');
     const isNew = db.prepare('SELECT count(*) FROM sqlite_schema').pluck().get() === 0;
     if (isNew) createTables(db, fill);
-    else checkFormat(db, file);
+    else {
+      checkFormat(db, file);
+      db.exec(ACCOUNTS);
+    }
     return { db, isNew };
   } catch (error) {
     db.close();
@@ -89,6 +104,7 @@ export function openDatabase(file: string, fill: (empty: Sqlite) => void): { db:
 function createTables(db: Sqlite, fill: (empty: Sqlite) => void): void {
   db.transaction(() => {
     db.exec(TABLES);
+    db.exec(ACCOUNTS);
     db.pragma(`application_id = ${APPLICATION}`);
     db.pragma(`user_version = ${FORMAT}`);
     fill(db);

@@ -1,5 +1,6 @@
 import type { Step } from '../budget/holdings.ts';
 import { TideError } from '../../node/errors.ts';
+import { endingOf } from '../accounts.ts';
 import type { Loss } from '../gaps.ts';
 import type { OpenFigures } from '../readings/open-figures.ts';
 import type { SegmentEntry } from '../readings/reading-store.ts';
@@ -58,7 +59,7 @@ export class BudgetSteps {
     if (step.kind === 'segment') return this.segment(Number(step.id), step.loss);
     if (step.kind === 'alerts') return this.alerts(step.count, step.loss);
     const { stream, numbers, loss } = step;
-    this.ledger.commit([{ kind: 'blocks-dropped', stream, ranges: [numbers] }], [loss]);
+    this.ledger.commit([{ kind: 'blocks-dropped', stream, ranges: [numbers], as: endingOf(loss.cause) }], [loss]);
     this.pending += step.bytes;
   }
 

@@ -1,7 +1,13 @@
 import { z } from 'zod';
+import { DROPS } from '../accounts.ts';
 
 const bytes = z.custom<Uint8Array>((given) => given instanceof Uint8Array, 'bytes');
 const whole = z.number().int().min(0);
+/** What is in a block, by series (accounts.ts). */
+const tally = bytes.optional();
+const as = z.enum(['delivered', ...DROPS]).optional();
+/** Of the blocks, those whose bytes had been lost to damage. */
+const hollow = z.array(whole).optional();
 const ranges = z.array(z.tuple([whole, whole]));
 const value = bytes.optional();
 
@@ -22,10 +28,12 @@ export const effectSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('checkpoint'), consumer: z.string(), series: whole, position: whole, state: bytes }),
   z.object({ kind: z.literal('consumer'), consumer: z.string(), replayFrom: whole }),
   z.object({ kind: z.literal('forget-consumer'), consumer: z.string() }),
-  z.object({ kind: z.literal('block'), stream: z.string(), number: whole, body: bytes }),
-  z.object({ kind: z.literal('orphan-block'), stream: z.string(), number: whole, body: bytes }),
-  z.object({ kind: z.literal('rewrite-block'), stream: z.string(), number: whole, body: bytes }),
-  z.object({ kind: z.literal('blocks-acknowledged'), stream: z.string(), ranges }),
+  z.object({ kind: z.literal('block'), stream: z.string(), number: whole, body: bytes, tally }),
+  z.object({ kind: z.literal('orphan-block'), stream: z.string(), number: whole, body: bytes, tally }),
+  z.object({ kind: z.literal('rewrite-block'), stream: z.string(), number: whole, body: bytes, tally }),
+  z.object({ kind: z.literal('blocks-acknowledged'), stream: z.string(), ranges, as, hollow }),
+  /** Readings in parts that no grant lets leave. */
+  z.object({ kind: z.literal('withheld'), stream: z.string(), tally: bytes }),
   z.object({ kind: z.literal('alert'), id: z.string(), revision: whole, body: bytes }),
   z.object({
     kind: z.literal('alerts-acknowledged'),
@@ -43,7 +51,7 @@ export const effectSchema = z.discriminatedUnion('kind', [
   /** A file of readings is given up: it goes once this is on the disk. The tag is that of its footer. */
   z.object({ kind: z.literal('segment-removed'), number: whole, recordTo: whole, tag: bytes }),
   /** Waiting blocks are given up; their numbers stay taken. */
-  z.object({ kind: z.literal('blocks-dropped'), stream: z.string(), ranges }),
+  z.object({ kind: z.literal('blocks-dropped'), stream: z.string(), ranges, as, hollow }),
   /** Readings that turned out broken, by where they lie: they are declared once, and are not among what goes later. */
   z.object({ kind: z.literal('lost'), place: z.string(), readings: whole }),
   /** Consumers are not waited for below this position. */

@@ -45,7 +45,7 @@ export function shredLosses(scope: ShredScope): { effects: Effect[]; losses: Los
   const made = { ...common, timeFrom: end, timeTo: end };
   for (const [stream, numbers] of blocks) {
     const ranges = numbers.map((number): [number, number] => [number, number]);
-    effects.push({ kind: 'blocks-dropped', stream, ranges });
+    effects.push({ kind: 'blocks-dropped', stream, ranges, as: 'shredded' });
     losses.push(
       ...pieces(ranges).map((some): Loss => ({ ...made, what: 'blocks', count: some.length, stream, blocks: some })),
     );

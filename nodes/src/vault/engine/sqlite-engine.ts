@@ -1,6 +1,7 @@
 import type { Clock } from '../../node/clock.ts';
 import { TideError } from '../../node/errors.ts';
 import { engineError } from '../catalogue/sqlite-schema.ts';
+import type { VaultAccounts } from '../accounts.ts';
 import type { Finding } from '../disk.ts';
 import type {
   EncodedCheckpoint,
@@ -18,6 +19,7 @@ import type { QueryCursor, QueryPage } from '../readings/reading-store.ts';
 import type { Block, KeyReference, QueuedAlert, Range, StreamBacklog, VaultOptions } from '../vault.ts';
 import type { Parts } from './sqlite-parts.ts';
 import { closeSession, openSession, type Session } from './sqlite-session.ts';
+import { accountsOf } from './sqlite-accounting.ts';
 import { statsOf } from './sqlite-stats.ts';
 
 /**
@@ -94,6 +96,10 @@ export class SqliteEngine implements EngineCalls {
   replayFrom(): number {
     const { catalogue } = this.parts;
     return catalogue.checkpoints.replayFrom(catalogue.head);
+  }
+
+  accounts(consumers: readonly string[], stateBytes: number): VaultAccounts {
+    return accountsOf(this.parts.catalogue, consumers, stateBytes);
   }
 
   streams(): StreamBacklog[] {

@@ -25,6 +25,7 @@ export const KINDS = [
   'blocks',
   'dating',
   'place',
+  'ledger',
 ] as const;
 export type Kind = (typeof KINDS)[number];
 
