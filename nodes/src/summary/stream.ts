@@ -20,6 +20,9 @@ export function purposeOf(stream: string): string | undefined {
   return resolutionOf(stream) === undefined ? undefined : stream.slice(0, stream.lastIndexOf('/'));
 }
 
+/** What a series gets when nothing else is set. */
+export const DEFAULT_LADDER = '1m, 15m, 1h, 1d';
+
 const UNITS: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
 /**

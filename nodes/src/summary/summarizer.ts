@@ -4,17 +4,20 @@ import type { Reading } from '../reading/reading.ts';
 import type { Outgoing } from '../sync/outgoing.ts';
 import { Consumer, type Save } from '../vault/consumer.ts';
 import type { Change, Vault } from '../vault/vault.ts';
+import type { Ladder, LadderPlan } from './ladder.ts';
 import type { Part, Resolution } from './summary.ts';
-import { SeriesWindows, windowsCodec, type OpenWindow } from './windows.ts';
+import { windowsCodec } from './windows-codec.ts';
+import type { OpenWindow, SeriesWindows, Taken } from './windows.ts';
 
 export interface SummarizerOptions {
   vault: Vault;
   outgoing: Pick<Outgoing, 'commitParts'>;
-  resolution: Resolution;
+  /** Which windows each series gets. */
+  plan: LadderPlan;
   /** How long a window waits for late readings, milliseconds. */
   grace: number;
   clock: Clock;
-  /** Where a summarizer of this resolution that was retired has to go on; undefined when none was. */
+  /** Where one that was retired has to go on; undefined when none was. */
   wakeAt?: number;
   /** Open windows of all series together; beyond it those that were quiet the longest close. */
   maxOpen?: number;
@@ -27,7 +30,7 @@ export interface ClosedPart extends Part {
 
 export interface SummarizerEvents {
   /** Called after the commit. `withheld` of the parts stay here, since no grant lets them leave. */
-  closed(parts: readonly ClosedPart[], withheld: number): void;
+  closed(resolution: Resolution, parts: readonly ClosedPart[], withheld: number): void;
   /** A number that no summary can hold came and was counted as bad. */
   refused(reading: Reading, error: TideError): void;
 }
@@ -40,21 +43,18 @@ const RETIRED = 2 ** 52;
 /** Parts in one commit: few enough that preparing them does not hold up the event loop. */
 const PARTS_PER_COMMIT = 250;
 
-/** Name of the consumer that makes the parts of a resolution. There is one for a vault, whatever node feeds it. */
-export function consumerOf(resolution: Resolution): string {
-  return `summary/${resolution}`;
-}
+/** Name of the consumer that makes the parts. There is one for a vault, whatever node feeds it. */
+export const CONSUMER = 'summary/ladder';
 
 /**
- * Turns the readings of all series into the parts of one resolution. A part and the checkpoint that says which readings
- * are in it are one commit, so that a reading is in exactly one part whatever stops in between.
+ * Turns the readings of all series into parts of all resolutions. A part, the checkpoint that says which readings are in
+ * it and its share of the coarser windows are one commit, so that a reading is in exactly one part of each resolution
+ * whatever stops in between.
  */
 export class Summarizer {
-  readonly resolution: Resolution;
   private readonly options: SummarizerOptions;
   private readonly events: SummarizerEvents;
   private readonly consumer: Consumer<SeriesWindows>;
-  private readonly length: number;
   private open = 0;
   private forced = false;
   private turn: Promise<unknown> = Promise.resolve();
@@ -63,17 +63,17 @@ export class Summarizer {
     this.options = options;
     this.events = events;
     this.consumer = consumer;
-    this.resolution = options.resolution;
-    this.length = options.resolution * 1000;
-    for (const [, windows] of consumer.states()) this.open += windows.open.length;
+    for (const [, windows] of consumer.states()) this.open += windows.size;
   }
 
+  /** Takes up what was saved. Windows of series whose ladder is another one now close at once. */
   static async open(options: SummarizerOptions, events: SummarizerEvents): Promise<Summarizer> {
-    const { vault, resolution, clock, wakeAt } = options;
-    const id = consumerOf(resolution);
-    if (wakeAt !== undefined) await vault.commit([{ kind: 'consumer', consumer: id, replayFrom: wakeAt }]);
-    const codec = windowsCodec(() => clock.monotonic());
-    return new Summarizer(options, events, await Consumer.open(vault, id, codec));
+    const { vault, plan, clock, wakeAt } = options;
+    if (wakeAt !== undefined) await vault.commit([{ kind: 'consumer', consumer: CONSUMER, replayFrom: wakeAt }]);
+    const codec = windowsCodec(plan, () => clock.monotonic());
+    const summarizer = new Summarizer(options, events, await Consumer.open(vault, CONSUMER, codec));
+    await summarizer.adoptPlan();
+    return summarizer;
   }
 
   get openWindows(): number {
@@ -93,12 +93,10 @@ export class Summarizer {
       windows.stale++;
       return;
     }
-    const opened = windows.add(reading, this.length, this.options.clock.monotonic(), (error) =>
-      this.events.refused(reading, error),
-    );
+    const opened = windows.add(reading, this.options.clock.monotonic(), (error) => this.events.refused(reading, error));
     if (opened === 0) return;
     this.open += opened;
-    if (windows.open[0].forced) this.forced = true;
+    if (windows.ladder.roots.some((rung) => windows.open(rung)[0].forced)) this.forced = true;
     if (this.open > (this.options.maxOpen ?? DEFAULT_MAX_OPEN)) this.forceQuietest();
   }
 
@@ -106,15 +104,16 @@ export class Summarizer {
   close(): Promise<void> {
     const { grace, clock } = this.options;
     return this.inTurn(() =>
-      this.closeBy((windows) =>
-        windows.takeDue({ length: this.length, grace, now: clock.now(), monotonic: clock.monotonic() }),
+      this.closeBy((windows, resolution) =>
+        windows.takeDue(resolution, { grace, now: clock.now(), monotonic: clock.monotonic() }),
       ),
     );
   }
 
   /** Commits the parts of all windows, due or not. */
   closeAll(): Promise<void> {
-    return this.inTurn(() => this.closeBy((windows) => windows.takeAll()));
+    const { clock } = this.options;
+    return this.inTurn(() => this.closeBy((windows, resolution) => windows.takeAll(resolution, clock.monotonic())));
   }
 
   /** Saves at most `limit` series whose state has waited unsaved for `interval` milliseconds. Returns how many. */
@@ -163,60 +162,87 @@ export class Summarizer {
     });
   }
 
-  private async closeBy(take: (windows: SeriesWindows) => OpenWindow[]): Promise<void> {
+  private adoptPlan(): Promise<void> {
+    const { plan, clock } = this.options;
+    const changed = [...this.consumer.states()].filter(([name, { ladder }]) => plan.for(name) !== ladder);
+    const stale = new Set(changed.map(([, windows]) => windows));
+    return this.inTurn(async () => {
+      await this.closeBy((windows, resolution) =>
+        stale.has(windows) ? windows.takeAll(resolution, clock.monotonic()) : undefined,
+      );
+      for (const [name, windows] of changed) windows.adopt(plan.for(name));
+    });
+  }
+
+  /** Finest windows first: what closes there is folded into the coarser ones before these are looked at. */
+  private async closeBy(take: (windows: SeriesWindows, resolution: Resolution) => Taken | undefined): Promise<void> {
+    for (const resolution of this.resolutions())
+      await this.closeRung(resolution, (windows) => take(windows, resolution));
+    this.forced = false;
+  }
+
+  private async closeRung(resolution: Resolution, take: (windows: SeriesWindows) => Taken | undefined): Promise<void> {
     for (;;) {
-      const taken = this.take(take);
-      if (taken.length === 0) break;
-      const parts = taken.flatMap(({ name, due }) => this.partsOf(name, due));
-      const names = taken.map(({ name }) => name);
+      const all = this.take(take);
+      if (all.length === 0) return;
+      const parts = all.flatMap(({ name, taken }) => this.partsOf(name, taken));
+      const names = all.map(({ name }) => name);
       let withheld = 0;
       try {
         // The save is made in the same breath as the windows are taken out: it holds the series without them.
         await this.commit(this.consumer.save(names, this.options.clock.now()), async ({ changes }) => {
-          ({ withheld } = await this.options.outgoing.commitParts(parts, this.resolution, changes));
+          ({ withheld } = await this.options.outgoing.commitParts(parts, resolution, changes));
         });
       } catch (error) {
-        for (const { windows, due } of taken) for (const window of due) this.putBack(windows, window);
+        for (const { windows, taken } of all) this.putBack(windows, taken);
         throw error;
       }
-      this.events.closed(parts, withheld);
+      this.events.closed(resolution, parts, withheld);
     }
-    this.forced = false;
+  }
+
+  /** Lengths of all windows that may be open, ascending. */
+  private resolutions(): Resolution[] {
+    const ladders = new Set<Ladder>();
+    for (const [, { ladder }] of this.consumer.states()) ladders.add(ladder);
+    const resolutions = [...ladders].flatMap(({ rungs }) => rungs.map(({ resolution }) => resolution));
+    return [...new Set(resolutions)].toSorted((a, b) => a - b);
   }
 
   private take(
-    take: (windows: SeriesWindows) => OpenWindow[],
-  ): { name: string; windows: SeriesWindows; due: OpenWindow[] }[] {
-    const taken = [];
+    take: (windows: SeriesWindows) => Taken | undefined,
+  ): { name: string; windows: SeriesWindows; taken: Taken }[] {
+    const all = [];
     let count = 0;
     for (const [name, windows] of this.consumer.states()) {
-      if (windows.open.length === 0) continue;
-      const due = take(windows);
-      if (due.length === 0) continue;
-      taken.push({ name, windows, due });
-      count += due.length;
+      const before = windows.size;
+      if (before === 0) continue;
+      const taken = take(windows);
+      if (taken === undefined) continue;
+      all.push({ name, windows, taken });
+      this.open += windows.size - before;
+      count += taken.closed.length;
       if (count >= PARTS_PER_COMMIT) break;
     }
-    this.open -= count;
-    return taken;
+    return all;
   }
 
-  private partsOf(name: string, due: readonly OpenWindow[]): ClosedPart[] {
+  private partsOf(name: string, { closed }: Taken): ClosedPart[] {
     const series = this.options.vault.series.number(name);
-    return due.map(({ start, gathered }) => ({ name, series, windowStart: start, summary: gathered.summary() }));
+    return closed.map(({ window, summary }) => ({ name, series, windowStart: window.start, summary }));
   }
 
-  private putBack(windows: SeriesWindows, window: OpenWindow): void {
-    const before = windows.open.length;
-    windows.putBack(window);
-    this.open += windows.open.length - before;
+  private putBack(windows: SeriesWindows, taken: Taken): void {
+    const before = windows.size;
+    windows.putBack(taken);
+    this.open += windows.size - before;
   }
 
   /** Forces a tenth of the windows, those that were quiet the longest. */
   private forceQuietest(): void {
     if (this.forced) return;
     const all: OpenWindow[] = [];
-    for (const [, { open }] of this.consumer.states()) all.push(...open);
+    for (const [, windows] of this.consumer.states()) all.push(...windows.all());
     const quietest = all.toSorted((a, b) => a.touched - b.touched).slice(0, Math.ceil(all.length / 10));
     for (const window of quietest) window.forced = true;
     this.forced = true;

@@ -39,3 +39,13 @@ export function decodeSummary(bytes: Uint8Array): Summary {
   reader.end();
   return summary;
 }
+
+/** How many readings an encoded summary is of, without reading the rest of it: `bad` ones are not in `count`. */
+export function readCounts(bytes: Uint8Array): { count: number; bad: number } {
+  const reader = new ByteReader(bytes, 'summary');
+  const version = reader.byte();
+  if (version !== VERSION)
+    throw new TideError('unknown-version', `a summary of version ${version}; version ${VERSION} is read`);
+  const [count, , , , bad] = Array.from({ length: 5 }, () => reader.uint());
+  return { count, bad };
+}

@@ -7,14 +7,18 @@ import { vaultOf } from '../node/vault-of.ts';
 import type { Reading } from '../reading/reading.ts';
 import { outgoingOf } from '../sync/outgoing.ts';
 import { receiveBatch } from './batch.ts';
-import { parseResolutions } from './stream.ts';
-import { SummarizerSet } from './summarizer-set.ts';
+import { LadderPlan } from './ladder.ts';
+import { OwnedSummarizer } from './owned-summarizer.ts';
+import { parseRules } from './rules.ts';
+import { DEFAULT_LADDER, parseResolutions } from './stream.ts';
 import { viewOf } from './view.ts';
 
 interface SummarizeDefinition extends NodeDefinition {
   vault: string;
   /** E.g. `1m` or `1m, 15m, 1h, 1d`. */
   resolutions: string;
+  /** Other windows for some series (rules.ts). */
+  rules?: unknown;
   /** Seconds. */
   grace: number | string;
   /** Minutes between saves of a window that stays open. */
@@ -26,12 +30,12 @@ const TICK_MS = 1_000;
 const SLICE_MS = 2;
 
 interface Opened {
-  set: SummarizerSet;
+  summarizer: OwnedSummarizer;
   /** Ends hearing the vault. */
   unsubscribe: () => void;
 }
 
-/** Wires Node-RED to a SummarizerSet, which decides what is closed and saved. */
+/** Wires Node-RED to an OwnedSummarizer, which decides what is closed and saved. */
 class SummarizeNode {
   private readonly node: Node;
   private readonly RED: NodeRed;
@@ -51,7 +55,7 @@ class SummarizeNode {
   start(): void {
     this.show('yellow', 'ring', 'opening vault');
     const opened = this.open();
-    inBackground(this.node, async () => this.showCounts((await opened).set));
+    inBackground(this.node, async () => this.showCounts((await opened).summarizer));
     const timer = setInterval(() => this.tick(opened), TICK_MS);
     onInput(this.node, (message) => this.take(opened, message));
     onClose(this.node, (removed) => {
@@ -62,17 +66,18 @@ class SummarizeNode {
 
   private async open(): Promise<Opened> {
     const { RED, definition } = this;
-    const resolutions = parseResolutions(definition.resolutions ?? '1m');
+    const resolutions = parseResolutions(definition.resolutions ?? DEFAULT_LADDER);
     if (typeof resolutions === 'string') throw new TideError('bad-option', resolutions);
+    const plan = new LadderPlan(resolutions, parseRules(definition.rules ?? []));
     const grace = numberOption('grace', definition.grace, 2, 0, 3600);
     const save = numberOption('save', definition.save, 10, 0.1, 1440);
     const vault = await vaultOf(RED, definition.vault);
-    const set = await SummarizerSet.open(
+    const summarizer = await OwnedSummarizer.open(
       {
         vault,
         outgoing: await outgoingOf(vault),
         owner: this.node.id,
-        resolutions,
+        plan,
         grace: grace * 1000,
         saveInterval: save * 60_000,
         clock: systemClock,
@@ -88,16 +93,16 @@ class SummarizeNode {
       },
     );
     const unsubscribe = vault.onChange((notice) => {
-      if (notice.kind === 'saves') set.want(notice.below);
+      if (notice.kind === 'saves') summarizer.want(notice.below);
     });
-    return { set, unsubscribe };
+    return { summarizer, unsubscribe };
   }
 
   /** Batches are added one after the other, in the order in which they came. */
   private async take(opened: Promise<Opened>, message: NodeMessage): Promise<void> {
     try {
       const { readings, problem } = receiveBatch(message);
-      const turn = this.tail.then(async () => this.feed((await opened).set, readings));
+      const turn = this.tail.then(async () => this.feed((await opened).summarizer, readings));
       this.tail = turn.catch(() => undefined);
       await turn;
       if (problem !== undefined) throw problem;
@@ -107,18 +112,18 @@ class SummarizeNode {
     }
   }
 
-  private async feed(set: SummarizerSet, readings: readonly Reading[]): Promise<void> {
+  private async feed(summarizer: OwnedSummarizer, readings: readonly Reading[]): Promise<void> {
     let sliceEnd = systemClock.monotonic() + SLICE_MS;
     for (const [i, reading] of readings.entries()) {
-      set.add(reading);
+      summarizer.add(reading);
       if ((i + 1) % 256 !== 0) continue;
       // A reading that is not added now would be lost to its summary: a failed tick is reported, and the rest goes on.
-      if (set.pressed) await this.tickNow(set);
+      if (summarizer.pressed) await this.tickNow(summarizer);
       if (systemClock.monotonic() < sliceEnd) continue;
       await setImmediate();
       sliceEnd = systemClock.monotonic() + SLICE_MS;
     }
-    if (set.pressed) await this.tickNow(set);
+    if (summarizer.pressed) await this.tickNow(summarizer);
   }
 
   private tick(pending: Promise<Opened>): void {
@@ -126,16 +131,16 @@ class SummarizeNode {
     inBackground(this.node, async () => {
       // Why the vault did not open was said when it did not.
       const opened = await pending.catch(() => undefined);
-      if (opened !== undefined) await this.tickNow(opened.set);
+      if (opened !== undefined) await this.tickNow(opened.summarizer);
     });
   }
 
   /** Never rejects: the failure is shown, and the next tick tries again. */
-  private tickNow(set: SummarizerSet): Promise<void> {
+  private tickNow(summarizer: OwnedSummarizer): Promise<void> {
     this.ticking ??= (async () => {
       try {
-        await set.tick();
-        this.showCounts(set);
+        await summarizer.tick();
+        this.showCounts(summarizer);
       } catch (error) {
         this.fail(error);
       } finally {
@@ -150,7 +155,7 @@ class SummarizeNode {
     await this.tail;
     opened?.unsubscribe();
     await this.ticking;
-    await opened?.set.stop(removed);
+    await opened?.summarizer.stop(removed);
   }
 
   private refuse(series: string, error: TideError): void {
@@ -165,8 +170,8 @@ class SummarizeNode {
     this.show('red', 'ring', text);
   }
 
-  private showCounts(set: SummarizerSet): void {
-    const { openWindows } = set;
+  private showCounts(summarizer: OwnedSummarizer): void {
+    const { openWindows } = summarizer;
     this.show(
       'green',
       'dot',

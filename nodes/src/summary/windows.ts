@@ -1,23 +1,26 @@
 import { TideError } from '../node/errors.ts';
 import type { Reading } from '../reading/reading.ts';
-import type { StateCodec } from '../vault/consumer.ts';
 import { WindowAccumulator } from './accumulator.ts';
-import { fieldsOf } from './fields.ts';
-import { readSummary } from './summary-reader.ts';
-import { writeSummary } from './summary-writer.ts';
-import { ByteReader, ByteWriter } from './varint.ts';
+import { foldSummaries } from './fold.ts';
+import type { Ladder } from './ladder.ts';
+import { decodeSummary, encodeSummary, readCounts } from './summary-codec.ts';
+import type { Resolution, Summary } from './summary.ts';
 
-/** A series has at most this many windows open; one more, and the one opened longest ago has to close. */
-export const MAX_WINDOWS_PER_SERIES = 64;
+/** A rung of a series has at most this many windows open; one more, and the one opened longest ago has to close. */
+export const MAX_WINDOWS_PER_RUNG = 64;
 
 /** Latest time that a window is opened for (about the year 73,000), and the earliest likewise; milliseconds. */
 export const MAX_TIME = 2 ** 51;
 
 export interface OpenWindow {
   /** Epoch milliseconds. */
-  start: number;
-  gathered: WindowAccumulator;
-  /** Monotonic milliseconds of the newest reading. */
+  readonly start: number;
+  /**
+   * Of a rung that is made from readings what was gathered; of the others the encoded summary, since it changes seldom
+   * and is small so, and because bytes that are replaced and never changed can be put back when a commit fails.
+   */
+  content: WindowAccumulator | Uint8Array;
+  /** Monotonic milliseconds of the newest addition. */
   touched: number;
   /** Has to close at the next opportunity, due or not. */
   forced: boolean;
@@ -25,8 +28,6 @@ export interface OpenWindow {
 
 /** When windows close. */
 export interface ClosingRule {
-  /** Milliseconds. */
-  length: number;
   /** Milliseconds that are waited for late readings. */
   grace: number;
   /** Wall clock, epoch milliseconds. */
@@ -34,45 +35,160 @@ export interface ClosingRule {
   monotonic: number;
 }
 
-/** The open windows of one series at one resolution, in the order in which they were opened. */
-export class SeriesWindows {
-  readonly open: OpenWindow[] = [];
-  /** Readings that were taken into windows since this state began, and retained ones that were kept out of them. */
-  taken = 0;
-  stale = 0;
+/** Windows that were taken out to be committed as parts, and what that did to the coarser rungs. */
+export interface Taken {
+  readonly rung: number;
+  readonly closed: readonly { window: OpenWindow; summary: Summary }[];
+  /** `before` is undefined for a window that was opened for it. */
+  readonly folds: readonly { rung: number; window: OpenWindow; before: OpenWindow['content'] | undefined }[];
+}
 
-  /**
-   * Adds a reading to the window it lies in; returns how many windows that opened (0 or 1). A number that no summary can
-   * hold is counted as bad; `refused` is told why.
-   */
-  add(reading: Reading, length: number, monotonic: number, refused: (error: TideError) => void): number {
-    const start = Math.floor(reading.time / length) * length;
-    let window = this.at(start);
-    const opened = window === undefined ? 1 : 0;
-    if (window === undefined) {
-      window = { start, gathered: new WindowAccumulator(), touched: monotonic, forced: false };
-      this.open.push(window);
-      if (this.open.length > MAX_WINDOWS_PER_SERIES) this.open.find(({ forced }) => !forced)!.forced = true;
+/** Readings of a series in windows of one length. */
+export interface LengthTally {
+  resolution: Resolution;
+  taken: number;
+  /** Of these, the ones that are in no part of this length yet. */
+  open: number;
+}
+
+/** The open windows of one series: for each rung of its ladder, in the order in which they were opened. */
+export class SeriesWindows {
+  /** Retained readings, which are in no window. */
+  stale = 0;
+  /** Readings that were taken into windows of this ladder. */
+  private taken = 0;
+  /** And of earlier ones, by length. */
+  private takenBefore = new Map<Resolution, number>();
+  private current: Ladder;
+  private rungs: OpenWindow[][];
+
+  constructor(ladder: Ladder) {
+    this.current = ladder;
+    this.rungs = ladder.rungs.map(() => []);
+  }
+
+  get ladder(): Ladder {
+    return this.current;
+  }
+
+  get size(): number {
+    let size = 0;
+    for (const windows of this.rungs) size += windows.length;
+    return size;
+  }
+
+  /** Windows of a rung. */
+  open(rung: number): readonly OpenWindow[] {
+    return this.rungs[rung];
+  }
+
+  *all(): IterableIterator<OpenWindow> {
+    for (const windows of this.rungs) yield* windows;
+  }
+
+  /** Goes on with another ladder. Nothing may be open: what one was gathered for does not fit the other. */
+  adopt(ladder: Ladder): void {
+    if (this.size > 0) throw new TypeError('a ladder is changed while windows are open');
+    for (const { resolution, taken } of this.tallies()) this.takenBefore.set(resolution, taken);
+    this.taken = 0;
+    this.current = ladder;
+    this.rungs = ladder.rungs.map(() => []);
+  }
+
+  /** For each length that this series ever had: readings taken into windows of it, and how many of them no part of it has yet. */
+  tallies(): LengthTally[] {
+    const { rungs } = this.current;
+    const tallies = new Map<Resolution, LengthTally>();
+    for (const [resolution, taken] of this.takenBefore) tallies.set(resolution, { resolution, taken, open: 0 });
+    // What is open in the rung that this one is made from is not in this one yet.
+    const open: number[] = [];
+    for (const [i, { resolution, from }] of rungs.entries()) {
+      open[i] = this.rungs[i].reduce((sum, { content }) => sum + readingsIn(content), open[from] ?? 0);
+      const taken = this.taken + (this.takenBefore.get(resolution) ?? 0);
+      tallies.set(resolution, { resolution, taken, open: open[i] });
     }
-    window.touched = monotonic;
-    this.taken++;
-    try {
-      window.gathered.add(reading);
-    } catch (error) {
-      if (!(error instanceof TideError) || error.code !== 'not-a-decimal') throw error;
-      window.gathered.bad++;
-      refused(error);
-    }
-    return opened;
+    return [...tallies.values()];
+  }
+
+  /** Puts the counts as a checkpoint kept them. */
+  restoreTallies(stale: number, tallies: readonly LengthTally[]): void {
+    this.stale = stale;
+    this.takenBefore = new Map(tallies.map(({ resolution, taken }) => [resolution, taken]));
+  }
+
+  /** Puts a window as a checkpoint kept it. */
+  restore(rung: number, window: OpenWindow): void {
+    this.rungs[rung].push(window);
   }
 
   /**
-   * Takes out the windows that are due: the clock has passed their end and the grace, and either the series has gone on
-   * to a later window since, or nothing came for the grace. The second half matters for readings of the past (a replay, a
-   * recording, a sensor that kept them): their windows are over from the start, and would close at every tick.
+   * Adds a reading to the windows it lies in; returns how many windows that opened. A number that no summary can hold is
+   * counted as bad; `refused` is told why.
    */
-  takeDue({ length, grace, now, monotonic }: ClosingRule): OpenWindow[] {
-    const { open } = this;
+  add(reading: Reading, monotonic: number, refused: (error: TideError) => void): number {
+    let opened = 0;
+    let problem: TideError | undefined;
+    this.taken++;
+    for (const rung of this.current.roots) {
+      const { length } = this.current.rungs[rung];
+      const start = Math.floor(reading.time / length) * length;
+      let window = this.at(rung, start);
+      if (window === undefined) {
+        opened++;
+        window = this.openAt(rung, { start, content: new WindowAccumulator(), touched: monotonic, forced: false });
+      }
+      window.touched = monotonic;
+      const gathered = window.content;
+      if (!(gathered instanceof WindowAccumulator)) throw new TypeError('a window of readings holds bytes');
+      try {
+        gathered.add(reading);
+      } catch (error) {
+        if (!(error instanceof TideError) || error.code !== 'not-a-decimal') throw error;
+        gathered.bad++;
+        problem = error;
+      }
+    }
+    if (problem !== undefined) refused(problem);
+    return opened;
+  }
+
+  /** Takes out the windows of a length that are due; undefined when there are none. */
+  takeDue(resolution: Resolution, rule: ClosingRule): Taken | undefined {
+    const rung = this.rungOf(resolution);
+    if (rung === -1) return undefined;
+    const due = this.dueOf(rung, rule);
+    return due.length === 0 ? undefined : this.take(rung, due, rule.monotonic);
+  }
+
+  takeAll(resolution: Resolution, monotonic: number): Taken | undefined {
+    const rung = this.rungOf(resolution);
+    if (rung === -1 || this.rungs[rung].length === 0) return undefined;
+    return this.take(rung, [...this.rungs[rung]], monotonic);
+  }
+
+  /** Puts back what was not committed; a window that was opened anew meanwhile takes it in. */
+  putBack({ rung, closed, folds }: Taken): void {
+    for (const { rung: coarser, window, before } of folds.toReversed()) {
+      if (before !== undefined) window.content = before;
+      else this.rungs[coarser] = this.rungs[coarser].filter((other) => other !== window);
+    }
+    // They were taken newest first, so the oldest ends up in front.
+    for (const { window, summary } of closed) {
+      const reopened = this.at(rung, window.start);
+      if (reopened === undefined) this.rungs[rung].unshift(window);
+      else reopened.content = contentWith(reopened.content, [summary]);
+    }
+  }
+
+  /**
+   * Due are windows whose end and the grace the clock has passed, once the series has gone on to a later window or nothing
+   * came for the grace. The second half matters for readings of the past (a replay, a recording, a sensor that kept
+   * them): their windows are over from the start, and would close at every tick. A coarse window waits for the finer
+   * ones that are open within it.
+   */
+  private dueOf(rung: number, { grace, now, monotonic }: ClosingRule): OpenWindow[] {
+    const open = this.rungs[rung];
+    const { length, from } = this.current.rungs[rung];
     const over = (window: OpenWindow): boolean => window.forced || window.start + length + grace <= now;
     // Most series at most ticks have nothing to close.
     if (!open.some(over)) return [];
@@ -80,90 +196,99 @@ export class SeriesWindows {
     let latest = -Infinity;
     for (const window of open.toReversed()) {
       const quiet = latest > window.start || monotonic - window.touched >= grace;
-      if (window.forced || (over(window) && quiet)) due.push(window);
+      if (window.forced || (over(window) && (from === -1 ? quiet : this.settled(rung, window.start, quiet))))
+        due.push(window);
       latest = Math.max(latest, window.start);
     }
-    if (due.length > 0) this.remove(due);
     return due;
   }
 
-  takeAll(): OpenWindow[] {
-    return this.open.splice(0);
+  /**
+   * Whether no finer window is open within a coarse one, and either nothing came for the grace or the series has gone on:
+   * a finer window is open in the span after it. (Any later one would not do: the present goes on beside a replay.)
+   */
+  private settled(rung: number, start: number, quiet: boolean): boolean {
+    const { length } = this.current.rungs[rung];
+    let goneOn = false;
+    for (let finer = 0; finer < rung; finer++) {
+      for (const window of this.rungs[finer]) {
+        const lengthsOn = (window.start - start) / length;
+        if (lengthsOn >= 0 && lengthsOn < 1) return false;
+        if (lengthsOn >= 1 && lengthsOn < 2) goneOn = true;
+      }
+    }
+    return quiet || goneOn;
   }
 
-  /** Puts back a window whose part was not committed; one that was opened for it meanwhile takes it in. */
-  putBack(window: OpenWindow): void {
-    const reopened = this.at(window.start);
-    if (reopened === undefined) this.open.unshift(window);
-    else reopened.gathered.addSummary(window.gathered.summary());
+  private take(rung: number, due: readonly OpenWindow[], monotonic: number): Taken {
+    const gone = new Set(due);
+    this.rungs[rung] = this.rungs[rung].filter((window) => !gone.has(window));
+    const closed = due.map((window) => ({ window, summary: summaryOf(window.content) }));
+    const folds = this.current.rungs[rung].into.flatMap((coarser) => this.foldInto(coarser, closed, monotonic));
+    return { rung, closed, folds };
   }
 
-  private at(start: number): OpenWindow | undefined {
-    const { open } = this;
+  private foldInto(rung: number, closed: Taken['closed'], monotonic: number): Taken['folds'] {
+    const { length } = this.current.rungs[rung];
+    const byStart = new Map<number, Summary[]>();
+    for (const { window, summary } of closed) {
+      const start = Math.floor(window.start / length) * length;
+      const there = byStart.get(start);
+      if (there === undefined) byStart.set(start, [summary]);
+      else there.push(summary);
+    }
+    return [...byStart].map(([start, summaries]) => {
+      const window = this.at(rung, start);
+      if (window === undefined) {
+        const content = contentWith(undefined, summaries);
+        const opened = this.openAt(rung, { start, content, touched: monotonic, forced: false });
+        return { rung, window: opened, before: undefined };
+      }
+      const before = window.content;
+      window.content = contentWith(before, summaries);
+      window.touched = monotonic;
+      return { rung, window, before };
+    });
+  }
+
+  private openAt(rung: number, window: OpenWindow): OpenWindow {
+    const open = this.rungs[rung];
+    open.push(window);
+    if (open.length > MAX_WINDOWS_PER_RUNG) {
+      const oldest = open.find(({ forced }) => !forced);
+      if (oldest !== undefined) oldest.forced = true;
+    }
+    return window;
+  }
+
+  private at(rung: number, start: number): OpenWindow | undefined {
+    const open = this.rungs[rung];
     // The newest is nearly always the one.
     for (let i = open.length - 1; i >= 0; i--) if (open[i].start === start) return open[i];
     return undefined;
   }
 
-  private remove(windows: readonly OpenWindow[]): void {
-    const gone = new Set(windows);
-    const kept = this.open.filter((window) => !gone.has(window));
-    this.open.splice(0, this.open.length, ...kept);
+  private rungOf(resolution: Resolution): number {
+    return this.current.rungs.findIndex((rung) => rung.resolution === resolution);
   }
 }
 
-const VERSION = 2;
-
-/** The open windows of a series as a checkpoint keeps them. `monotonic` tells the time on loading: grace starts anew. */
-export function windowsCodec(monotonic: () => number): StateCodec<SeriesWindows> {
-  return {
-    create: () => new SeriesWindows(),
-    encode({ open, taken, stale }) {
-      const writer = new ByteWriter(32 + 64 * open.length);
-      writer.byte(VERSION);
-      writer.uint(taken);
-      writer.uint(stale);
-      writer.uint(open.reduce((sum, { gathered }) => sum + gathered.count + gathered.bad, 0));
-      writer.uint(open.length);
-      const fields = fieldsOf(() => writer);
-      for (const { start, gathered } of open) {
-        writer.int(start);
-        writeSummary(fields, gathered.summary(), { time: start, position: 0, span: 0 });
-      }
-      return writer.finish();
-    },
-    decode(bytes) {
-      const reader = new ByteReader(bytes, 'checkpoint of open windows');
-      if (reader.byte() !== VERSION) return undefined;
-      const windows = new SeriesWindows();
-      windows.taken = reader.uint();
-      windows.stale = reader.uint();
-      reader.uint();
-      const fields = fieldsOf(() => reader);
-      for (let left = reader.uint(); left > 0; left--) {
-        const start = reader.int();
-        const gathered = WindowAccumulator.of(readSummary(fields, { time: start, position: 0, span: 0 }));
-        windows.open.push({ start, gathered, touched: monotonic(), forced: false });
-      }
-      reader.end();
-      return windows;
-    },
-  };
+export function summaryOf(content: OpenWindow['content']): Summary {
+  return content instanceof Uint8Array ? decodeSummary(content) : content.summary();
 }
 
-/** Bytes that `windowsTally` reads at most. */
-export const TALLY_BYTES = 32;
-
-/** What a saved state says of its readings without its windows being read: `open` are those in open windows. */
-export interface WindowsTally {
-  taken: number;
-  stale: number;
-  open: number;
+/** Readings of any quality. */
+function readingsIn(content: OpenWindow['content']): number {
+  if (!(content instanceof Uint8Array)) return content.count + content.bad;
+  const { count, bad } = readCounts(content);
+  return count + bad;
 }
 
-/** From the first `TALLY_BYTES` of a saved state; undefined for one of another version. */
-export function windowsTally(state: Uint8Array): WindowsTally | undefined {
-  const reader = new ByteReader(state, 'checkpoint of open windows');
-  if (state.length === 0 || reader.byte() !== VERSION) return undefined;
-  return { taken: reader.uint(), stale: reader.uint(), open: reader.uint() };
+function contentWith(before: OpenWindow['content'] | undefined, summaries: readonly Summary[]): OpenWindow['content'] {
+  if (before instanceof WindowAccumulator) {
+    for (const summary of summaries) before.addSummary(summary);
+    return before;
+  }
+  if (before === undefined && summaries.length === 1) return encodeSummary(summaries[0]);
+  return encodeSummary(foldSummaries(before === undefined ? summaries : [decodeSummary(before), ...summaries]));
 }

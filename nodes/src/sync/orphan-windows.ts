@@ -1,9 +1,8 @@
 import type { Clock } from '../node/clock.ts';
 import { TideError } from '../node/errors.ts';
-import { resolutionOf } from '../summary/stream.ts';
-import { windowsCodec } from '../summary/windows.ts';
+import { openReadings, type OpenReadings } from '../summary/windows-codec.ts';
 import { GAP_COUNTER, GAPS, GapBook, type Loss } from '../vault/gaps.ts';
-import { ORPHAN_WINDOWS, orphanOf } from '../vault/orphans.ts';
+import { ORPHAN_WINDOWS } from '../vault/orphans.ts';
 import type { Change, Vault } from '../vault/vault.ts';
 
 /** Readings of the journal that are read at once. */
@@ -14,30 +13,25 @@ const ATTEMPTS = 10;
 interface Maker {
   /** Name of the consumer as an orphan. */
   consumer: string;
-  resolution: number;
   /** Its successor reads from here. */
   head: number;
 }
 
 /**
  * Declares what an earlier incarnation had taken into windows that were open, or had still to read, as lost: the vault
- * that it goes on in may have sent those windows, and a reading in two parts would be counted twice. Of several window
- * lengths the shortest counts: what is in a longer one alone was in parts of the shorter one. The declaration and the end
- * of what it declares are one commit.
+ * that it goes on in may have sent those windows, and a reading in two parts would be counted twice. Of the rungs of a ladder
+ * the finest counts: what is in a coarser one alone was in parts of that one. The declaration and the end of what it
+ * declares are one commit.
  */
 export async function declareOrphanWindows(vault: Vault, clock: Clock): Promise<void> {
   const makers = await orphanMakers(vault);
   if (makers.length === 0) return;
-  const shortest = new Map<string, Maker>();
+  const losses: Loss[] = [];
   for (const maker of makers) {
-    const incarnation = orphanOf(maker.consumer)?.incarnation ?? '';
     // One that was retired has nothing open, and others went on without it.
     const { replayFrom = 1 } = (await vault.checkpoints.load(maker.consumer)) ?? {};
-    if (replayFrom > maker.head) continue;
-    if (maker.resolution < (shortest.get(incarnation)?.resolution ?? Infinity)) shortest.set(incarnation, maker);
+    if (replayFrom <= maker.head) losses.push(...(await lossOf(vault, maker, clock)));
   }
-  const losses: Loss[] = [];
-  for (const maker of shortest.values()) losses.push(...(await lossOf(vault, maker, clock)));
   const ends = makers.flatMap(({ consumer }): Change[] => [
     { kind: 'forget-consumer', consumer },
     { kind: 'document', namespace: ORPHAN_WINDOWS, key: consumer, value: undefined },
@@ -49,7 +43,7 @@ export async function declareOrphanWindows(vault: Vault, clock: Clock): Promise<
 async function orphanMakers(vault: Vault): Promise<Maker[]> {
   return (await vault.documents.list(ORPHAN_WINDOWS)).map(({ key, value }) => {
     const head = typeof value === 'object' && value !== null && 'head' in value ? Number(value.head) : 1;
-    return { consumer: key, resolution: resolutionOf(orphanOf(key)?.name ?? '') ?? Infinity, head };
+    return { consumer: key, head };
   });
 }
 
@@ -73,10 +67,7 @@ async function lossOf(vault: Vault, { consumer, head }: Maker, clock: Clock): Pr
   const taken = new Map<number, number>();
   for (const { series, position, state } of saved?.series ?? []) {
     taken.set(series, position);
-    for (const { start, gathered } of openWindows(state)) {
-      const { count, bad, first, last } = gathered.summary();
-      tally.add(series, count + bad, first?.time ?? start, last?.time ?? start);
-    }
+    for (const { count, from, to } of readingsOf(state)) tally.add(series, count, from, to);
   }
   for (let from: number | undefined = saved?.replayFrom ?? head; from !== undefined && from < head;) {
     const { readings, next } = await vault.journal.read(from, READ_AT_ONCE);
@@ -93,9 +84,9 @@ async function lossOf(vault: Vault, { consumer, head }: Maker, clock: Clock): Pr
 }
 
 /** None of a state that this version cannot read: nobody can say what was in it. */
-function openWindows(state: Uint8Array): NonNullable<ReturnType<ReturnType<typeof windowsCodec>['decode']>>['open'] {
+function readingsOf(state: Uint8Array): OpenReadings[] {
   try {
-    return windowsCodec(() => 0).decode(state, '')?.open ?? [];
+    return openReadings(state);
   } catch {
     return [];
   }

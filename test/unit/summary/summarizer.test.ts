@@ -3,13 +3,18 @@ import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import type { Reading } from '@tidegate/nodes/reading';
 import { encodeSummary, foldSummaries, WindowAccumulator, type Summary } from '@tidegate/nodes/summary';
-import { consumerOf, Summarizer, type ClosedPart } from '../../../nodes/src/summary/summarizer.ts';
-import { SummarizerSet } from '../../../nodes/src/summary/summarizer-set.ts';
+import { LadderPlan } from '../../../nodes/src/summary/ladder.ts';
+import { OwnedSummarizer } from '../../../nodes/src/summary/owned-summarizer.ts';
+import { parseRules } from '../../../nodes/src/summary/rules.ts';
+import { CONSUMER, Summarizer, type ClosedPart } from '../../../nodes/src/summary/summarizer.ts';
+import { windowsTally } from '../../../nodes/src/summary/windows-codec.ts';
 import { Disk, MemoryVault } from './memory-vault.ts';
 
-const RESOLUTION = 60;
+/** Windows of two and four minutes are folded from those of one, and those of three from readings. */
+const LADDERS = [[60], [60, 120, 240], [120, 180]];
 const LENGTH = 60_000;
-const START = 1_780_000_200_000 - (1_780_000_200_000 % LENGTH);
+const START = 1_780_000_200_000 - (1_780_000_200_000 % 720_000);
+const MINUTES = new LadderPlan([60]);
 
 class ManualClock {
   wall = START;
@@ -24,10 +29,12 @@ const SILENT = { closed: () => undefined, refused: () => undefined };
 function truth(journal: readonly Reading[]): Map<string, string> {
   const windows = new Map<string, WindowAccumulator>();
   for (const reading of journal) {
-    const key = `${reading.series} ${Math.floor(reading.time / LENGTH)}`;
-    const window = windows.get(key) ?? new WindowAccumulator();
-    windows.set(key, window);
-    window.add(reading);
+    for (const resolution of [60, 120, 180, 240]) {
+      const key = `${reading.series} ${resolution} ${Math.floor(reading.time / (resolution * 1000))}`;
+      const window = windows.get(key) ?? new WindowAccumulator();
+      windows.set(key, window);
+      window.add(reading);
+    }
   }
   return new Map([...windows].map(([key, window]) => [key, hex(window.summary())]));
 }
@@ -35,9 +42,9 @@ function truth(journal: readonly Reading[]): Map<string, string> {
 /** What the cloud would fold from the blocks on the disk. */
 function folded(disk: Disk): Map<string, string> {
   const windows = new Map<string, Summary[]>();
-  for (const { parts } of disk.blocks)
+  for (const { resolution, parts } of disk.blocks)
     for (const { series, windowStart, summary } of parts) {
-      const key = `${disk.names[series - 1]} ${windowStart / LENGTH}`;
+      const key = `${disk.names[series - 1]} ${resolution} ${windowStart / (resolution * 1000)}`;
       windows.set(key, [...(windows.get(key) ?? []), summary]);
     }
   return new Map([...windows].map(([key, parts]) => [key, hex(foldSummaries(parts))]));
@@ -82,16 +89,21 @@ class World {
   vault = new MemoryVault(this.disk);
   summarizer!: Summarizer;
   private wakeAt: number | undefined;
+  private readonly plan: LadderPlan;
+
+  constructor(resolutions: readonly number[] = [60]) {
+    this.plan = new LadderPlan(resolutions);
+  }
 
   async start(): Promise<void> {
     this.vault = new MemoryVault(this.disk);
-    const { clock, vault, wakeAt } = this;
+    const { clock, vault, wakeAt, plan } = this;
     this.summarizer = await Summarizer.open(
-      { vault: vault.asVault(), outgoing: vault, resolution: RESOLUTION, grace: 2000, clock, wakeAt },
+      { vault: vault.asVault(), outgoing: vault, plan, grace: 2000, clock, wakeAt },
       SILENT,
     );
     this.wakeAt = undefined;
-    const { replayFrom } = this.disk.consumers.get(consumerOf(RESOLUTION))!;
+    const { replayFrom } = this.disk.consumers.get(CONSUMER)!;
     for (const reading of this.journal) if (reading.position! >= replayFrom) this.summarizer.add(reading);
   }
 
@@ -146,13 +158,14 @@ class World {
 describe('summarizer', () => {
   it('puts every reading into exactly one part, whatever fails, crashes or is held back', async () => {
     await fc.assert(
-      fc.asyncProperty(steps, async (list) => {
-        const world = new World();
+      fc.asyncProperty(fc.constantFrom(...LADDERS), steps, async (resolutions, list) => {
+        const world = new World(resolutions);
         await world.start();
         for (const step of list) await world.step(step);
         await world.quiet();
         await world.summarizer.closeAll();
-        assert.deepEqual(folded(world.disk), truth(world.journal));
+        const expected = [...truth(world.journal)].filter(([key]) => resolutions.includes(Number(key.split(' ')[1])));
+        assert.deepEqual(folded(world.disk), new Map(expected));
         for (const { parts } of world.disk.blocks)
           assert.equal(new Set(parts.map(({ series, windowStart }) => `${series} ${windowStart}`)).size, parts.length);
         assert.equal(world.summarizer.openWindows, 0);
@@ -178,7 +191,7 @@ describe('summarizer', () => {
     for (const step of script) await world.step(step);
     await world.quiet();
     await world.summarizer.closeAll();
-    assert.deepEqual(folded(world.disk), truth(world.journal));
+    assert.deepEqual(total(world.disk, 60), 2);
   });
 
   it('says what it closed only after the commit, and once', async () => {
@@ -187,8 +200,8 @@ describe('summarizer', () => {
     const said: ClosedPart[] = [];
     const vault = new MemoryVault(world.disk);
     const summarizer = await Summarizer.open(
-      { vault: vault.asVault(), outgoing: vault, resolution: RESOLUTION, grace: 0, clock: world.clock },
-      { ...SILENT, closed: (parts) => said.push(...parts) },
+      { vault: vault.asVault(), outgoing: vault, plan: MINUTES, grace: 0, clock: world.clock },
+      { ...SILENT, closed: (_resolution, parts) => said.push(...parts) },
     );
     summarizer.add({ series: 'a', time: START, value: 1, quality: 'good', clock: 'device', position: 1 });
     vault.held = true;
@@ -210,7 +223,7 @@ describe('summarizer', () => {
     const world = new World();
     const vault = new MemoryVault(world.disk);
     const summarizer = await Summarizer.open(
-      { vault: vault.asVault(), outgoing: vault, resolution: RESOLUTION, grace: 0, clock: world.clock, maxOpen: 100 },
+      { vault: vault.asVault(), outgoing: vault, plan: MINUTES, grace: 0, clock: world.clock, maxOpen: 100 },
       SILENT,
     );
     for (let i = 0; i < 101; i++) {
@@ -244,12 +257,12 @@ describe('summarizer', () => {
 });
 
 const open = (vault: MemoryVault, shared: ReturnType<MemoryVault['asVault']>, owner: string, resolutions: number[]) =>
-  SummarizerSet.open(
+  OwnedSummarizer.open(
     {
       vault: shared,
       outgoing: vault,
       owner,
-      resolutions,
+      plan: new LadderPlan(resolutions),
       grace: 0,
       clock: new ManualClock(),
       saveInterval: 600_000,
@@ -269,54 +282,113 @@ const total = (disk: Disk, resolution: number): number =>
     .filter((block) => block.resolution === resolution)
     .reduce((sum, { parts }) => sum + parts.reduce((count, { summary }) => count + summary.count, 0), 0);
 
-describe('summarizers of a node', () => {
-  it('make each rung of the ladder from the readings, to bytes that fold into one another', async () => {
+const partsOf = (disk: Disk, resolution: number): Summary[] =>
+  disk.blocks
+    .filter((block) => block.resolution === resolution)
+    .flatMap((block) => block.parts.map(({ summary }) => summary));
+
+describe('the summarizer of a node', () => {
+  it('makes a day of minutes, quarters and hours that fold into one another to the byte', async () => {
     const disk = new Disk();
     const vault = new MemoryVault(disk);
-    const set = await open(vault, vault.asVault(), 'n1', [60, 3600]);
-    for (const reading of readings) set.add(reading);
+    const set = await open(vault, vault.asVault(), 'n1', [60, 900, 3600, 86_400]);
+    const midnight = START - (START % 86_400_000);
+    for (let i = 0; i < 1440 * 4; i++)
+      set.add({
+        series: 'a',
+        time: midnight + i * 15_000,
+        value: Math.round(1e4 * Math.sin(i)) / 10 ** (i % 5),
+        quality: i % 97 === 0 ? 'uncertain' : 'good',
+        clock: 'device',
+        position: i + 1,
+      });
     await set.stop(true);
-    const parts = (resolution: number): Summary[] =>
-      disk.blocks
-        .filter((block) => block.resolution === resolution)
-        .flatMap((block) => block.parts.map(({ summary }) => summary));
-    assert.deepEqual([parts(60).length, parts(3600).length], [2, 1]);
-    assert.equal(hex(foldSummaries(parts(60))), hex(parts(3600)[0]));
+    const [minutes, quarters, hours, days] = [60, 900, 3600, 86_400].map((resolution) => partsOf(disk, resolution));
+    assert.deepEqual([minutes.length, quarters.length, hours.length, days.length], [1440, 96, 24, 1]);
+    for (const [i, hour] of hours.entries()) {
+      assert.equal(hex(foldSummaries(minutes.slice(60 * i, 60 * i + 60))), hex(hour));
+      assert.equal(hex(foldSummaries(quarters.slice(4 * i, 4 * i + 4))), hex(hour));
+    }
+    assert.equal(hex(foldSummaries(minutes)), hex(days[0]));
+    assert.equal(hex(foldSummaries(hours)), hex(days[0]));
   });
 
-  it('refuse a window length that another node makes, until that one stops', async () => {
+  it('refuses a vault whose readings another node summarises, until that one stops', async () => {
     const vault = new MemoryVault(new Disk());
     const shared = vault.asVault();
     const first = await open(vault, shared, 'n1', [60]);
-    await assert.rejects(open(vault, shared, 'n2', [900, 60]), { code: 'resolution-taken', message: /1m.*n1/ });
+    await assert.rejects(open(vault, shared, 'n2', [900]), { code: 'summaries-taken', message: /n1/ });
     await first.stop(false);
     await (await open(vault, shared, 'n2', [900, 60])).stop(false);
   });
 
-  it('go on where a removed node ended: nothing is counted twice', async () => {
+  it('goes on where a removed node ended: nothing is counted twice', async () => {
     const disk = new Disk();
     const vault = new MemoryVault(disk);
     const first = await open(vault, vault.asVault(), 'n1', [60]);
     for (const reading of readings.slice(0, 70)) first.add(reading);
     await first.stop(true);
-    assert.equal(disk.consumers.get(consumerOf(60))?.replayFrom, 2 ** 52);
+    assert.equal(disk.consumers.get(CONSUMER)?.replayFrom, 2 ** 52);
     const second = await open(vault, vault.asVault(), 'n2', [60]);
     for (const reading of readings) second.add(reading);
     await second.stop(true);
     assert.equal(total(disk, 60), 120);
   });
 
-  it('close the windows of a length that the node no longer makes', async () => {
+  it('closes what is open when its ladder changes, and counts on in the new one', async () => {
     const disk = new Disk();
     const vault = new MemoryVault(disk);
     const before = await open(vault, vault.asVault(), 'n1', [60, 3600]);
-    for (const reading of readings) before.add(reading);
+    for (const reading of readings.slice(0, 90)) before.add(reading);
     await before.stop(false);
     assert.deepEqual([total(disk, 60), total(disk, 3600)], [0, 0]);
-    const after = await open(vault, vault.asVault(), 'n1', [60]);
-    assert.deepEqual([total(disk, 60), total(disk, 3600)], [0, 120]);
-    assert.equal(disk.consumers.get(consumerOf(3600))?.replayFrom, 2 ** 52);
+    const after = await open(vault, vault.asVault(), 'n1', [900, 3600]);
+    assert.deepEqual([total(disk, 60), total(disk, 900), total(disk, 3600)], [90, 0, 90]);
+    for (const reading of readings) after.add(reading);
     await after.stop(true);
-    assert.equal(total(disk, 60), 120);
+    assert.deepEqual([total(disk, 60), total(disk, 900), total(disk, 3600)], [90, 30, 120]);
+    const { state } = [...disk.consumers.get(CONSUMER)!.series.values()][0];
+    assert.deepEqual(windowsTally(state)?.lengths, [
+      { resolution: 60, taken: 90, open: 0 },
+      { resolution: 3600, taken: 120, open: 0 },
+      { resolution: 900, taken: 30, open: 0 },
+    ]);
+  });
+
+  it('gives each series the ladder of the first rule that covers it', async () => {
+    const disk = new Disk();
+    const vault = new MemoryVault(disk);
+    const rules = parseRules([
+      { series: 'slow/#', resolutions: '1h' },
+      { series: '#', resolutions: '' },
+    ]);
+    const summarizer = await OwnedSummarizer.open(
+      {
+        vault: vault.asVault(),
+        outgoing: vault,
+        owner: 'n1',
+        plan: new LadderPlan([60, 3600], rules),
+        grace: 0,
+        clock: new ManualClock(),
+        saveInterval: 600_000,
+      },
+      SILENT,
+    );
+    for (const reading of readings) summarizer.add({ ...reading, series: reading.position! % 2 ? 'slow/a' : 'b' });
+    await summarizer.stop(true);
+    assert.deepEqual([total(disk, 60), total(disk, 3600)], [60, 120]);
+  });
+
+  it('says which rule is wrong and why', () => {
+    for (const [rules, reason] of [
+      [
+        [{ series: '#' }, { series: 'a', resolutions: 'weekly' }],
+        /rule 2: resolutions: "weekly" is not a window length/,
+      ],
+      [[{ series: '' }], /rule 1: series: series pattern is empty/],
+      [[{ series: 'a', colour: 1 }], /rule 1: .*colour/],
+      ['all', /rules: /],
+    ] as const)
+      assert.throws(() => parseRules(rules), { code: 'bad-rules', message: reason });
   });
 });

@@ -1,0 +1,44 @@
+import { z } from 'zod';
+import { TideError } from '../node/errors.ts';
+import { patternProblem } from '../reading/series-pattern.ts';
+import { parseResolutions } from './stream.ts';
+
+/** Most rules a node takes: each series is matched against them once. */
+export const MAX_RULES = 500;
+
+const series = z
+  .string()
+  .max(1024)
+  .superRefine((pattern, context) => {
+    const problem = patternProblem(pattern);
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: `series pattern ${problem}` });
+  });
+/** E.g. `15m, 1h`; absent or empty: the lengths set for the node. */
+const resolutions = z
+  .string()
+  .max(256)
+  .optional()
+  .transform((text, context) => {
+    if (text === undefined || text.trim() === '') return undefined;
+    const parsed = parseResolutions(text);
+    if (typeof parsed !== 'string') return parsed;
+    context.addIssue({ code: 'custom', message: parsed });
+    return z.NEVER;
+  });
+
+const rule = z.strictObject({ series, resolutions });
+
+/** How the series that match a pattern are summarised. The first rule that matches counts. */
+export type SummaryRule = z.infer<typeof rule>;
+
+/** Reads the rules of a flow file; an error names the rule and all that is wrong with all of them. */
+export function parseRules(candidate: unknown): SummaryRule[] {
+  const result = z.array(rule).max(MAX_RULES).safeParse(candidate);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map(({ path, message }) => {
+    const [index, ...field] = path;
+    const where = typeof index === 'number' ? `rule ${index + 1}` : 'rules';
+    return field.length === 0 ? `${where}: ${message}` : `${where}: ${field.join('.')}: ${message}`;
+  });
+  throw new TideError('bad-rules', problems.join('; '));
+}
