@@ -545,6 +545,7 @@ function partRecord({
     series: 1,
     windowStart,
     part: 1,
+    readings: 1,
     ...fieldsOf(value, windowStart),
     ...change,
   };

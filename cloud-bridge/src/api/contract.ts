@@ -152,7 +152,7 @@ export interface HealthAnswer {
 
 /** GET /api/v1/events (text/event-stream): `event: change`, data ChangeEvent; at most one of a kind and gateway a second. */
 export interface ChangeEvent {
-  kind: 'gateways' | 'series' | 'parts' | 'alerts' | 'state' | 'gaps';
+  kind: 'gateways' | 'series' | 'parts' | 'alerts' | 'state' | 'gaps' | 'accounts';
   gateway: string | null;
 }
 

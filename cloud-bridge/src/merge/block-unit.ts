@@ -91,6 +91,7 @@ function recordsOf(sender: Sender, stream: string, number: number, body: Uint8Ar
       windowStart,
       part: number,
       summary: bytes,
+      readings: summary.count + summary.bad,
     };
     if (resolution >= FIGURES_FROM_S) record.figures = figuresOf(summary);
     return record;

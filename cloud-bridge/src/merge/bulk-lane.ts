@@ -81,6 +81,11 @@ export class BulkLane {
     return true;
   }
 
+  /** Whether some of a block of this incarnation is committed, and its receipt is not. */
+  halfway(incarnationId: number): boolean {
+    return this.pending.some(({ sender, done }) => sender.incarnationId === incarnationId && done > 0);
+  }
+
   private async openFrame(arrival: Arrival): Promise<void> {
     const opened = await this.opener.open(arrival);
     if (opened === undefined) return;

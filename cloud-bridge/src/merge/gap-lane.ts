@@ -1,5 +1,5 @@
 import { reasonOf } from '@tidegate/nodes/node';
-import { decodeBody, event, type WireGap } from '@tidegate/nodes/sync';
+import type { WireGap } from '@tidegate/nodes/sync';
 
 import type { GapRecord } from '../store/store.ts';
 import type { MergerParts } from './merger.ts';
@@ -16,8 +16,7 @@ export class GapLane {
     this.opener = opener;
   }
 
-  async merge({ sender, body }: SentFrame): Promise<void> {
-    const gaps = this.opener.read(sender, () => decodeBody(event, body).gaps) ?? [];
+  async merge({ sender }: SentFrame, gaps: readonly WireGap[]): Promise<void> {
     if (gaps.length === 0) return;
     const records: GapRecord[] = [];
     for (const gap of gaps) records.push(await this.record(sender, gap));

@@ -1,15 +1,16 @@
 import { reasonOf, type Clock } from '@tidegate/nodes/node';
-import type { FrameCodec } from '@tidegate/nodes/sync';
+import { decodeBody, event, type FrameCodec } from '@tidegate/nodes/sync';
 
 import type { ChangeEvent } from '../api/contract.ts';
 import { labelOf } from '../gateway-label.ts';
 import type { Store } from '../store/store.ts';
 import { AlertLane } from './alert-lane.ts';
 import { BulkLane } from './bulk-lane.ts';
+import { ClaimLane } from './claim-lane.ts';
 import { GapLane } from './gap-lane.ts';
 import { Greeter } from './greeter.ts';
 import type { Arrival, Intake } from './intake.ts';
-import { Opener, isRefusal } from './opener.ts';
+import { Opener, isRefusal, type SentFrame } from './opener.ts';
 import type { Refusals } from './refusals.ts';
 import type { Replies } from './replies.ts';
 
@@ -38,6 +39,7 @@ export class Merger {
   private readonly alerts: AlertLane;
   private readonly bulk: BulkLane;
   private readonly gaps: GapLane;
+  private readonly claims: ClaimLane;
 
   constructor(parts: MergerParts) {
     const { store, codec, clock, refusals, replies } = parts;
@@ -47,6 +49,7 @@ export class Merger {
     this.alerts = new AlertLane(parts, this.opener);
     this.bulk = new BulkLane(parts, this.opener);
     this.gaps = new GapLane(parts, this.opener);
+    this.claims = new ClaimLane(parts, (incarnationId) => this.bulk.halfway(incarnationId));
   }
 
   /**
@@ -70,13 +73,20 @@ export class Merger {
     if (arrival.address.type === 'hello') return this.hello(arrival);
     const opened = await this.opener.open(arrival);
     if (opened === undefined) return;
-    if (arrival.address.type === 'event') return this.gaps.merge(opened);
     try {
+      if (arrival.address.type === 'event') return await this.event(opened);
       if (await this.greeter.applied(opened)) this.parts.changed('state', opened.sender.label);
     } catch (error) {
       if (!isRefusal(error)) throw error;
       this.parts.refusals.count(opened.sender.label, reasonOf(error));
     }
+  }
+
+  private async event(opened: SentFrame): Promise<void> {
+    const said = this.opener.read(opened.sender, () => decodeBody(event, opened.body));
+    if (said === undefined) return;
+    await this.gaps.merge(opened, said.gaps);
+    if (said.claim !== undefined) await this.claims.compare(opened, said.claim);
   }
 
   private async hello(arrival: Arrival): Promise<void> {

@@ -15,6 +15,8 @@ export interface PartRecord {
   part: number;
   /** Canonical encoding (summary/summary-codec): two parts are equal exactly when it is. */
   summary: Uint8Array;
+  /** Readings that it is a summary of, bad ones too. */
+  readings: number;
   /** What SQL tools are shown beside it; only of resolutions of `FIGURES_FROM_S` and coarser. */
   figures?: Figures;
 }

@@ -5,6 +5,7 @@ import type { Database } from 'better-sqlite3';
 import { storing } from './sqlite-errors.ts';
 import { SqliteExtents } from './sqlite-extents.ts';
 import { SqliteGaps } from './sqlite-gaps.ts';
+import { SqliteHeld } from './sqlite-held.ts';
 import type { SqliteRegistry } from './sqlite-registry.ts';
 import {
   EMPTY_DIGEST,
@@ -31,6 +32,7 @@ export class SqliteMerge implements Merging {
   private readonly statements: ReturnType<typeof prepare>;
   private readonly gaps: SqliteGaps;
   private readonly extents: SqliteExtents;
+  private readonly held: SqliteHeld;
   /** The stream of the part before: parts come a block at a time. */
   private stream = { incarnationId: 0, name: '', id: 0 };
 
@@ -40,6 +42,7 @@ export class SqliteMerge implements Merging {
     this.statements = prepare(db);
     this.gaps = new SqliteGaps(db);
     this.extents = new SqliteExtents(db);
+    this.held = new SqliteHeld(db);
   }
 
   merge(records: readonly MergeRecord[], now: number): Promise<MergeOutcome> {
@@ -57,6 +60,7 @@ export class SqliteMerge implements Merging {
         else if (record.kind === 'gap') this.joinGap(record, outcome, now);
         else this.statements.seen.run(now, record.gatewayId);
       }
+      this.held.flush();
       for (const [gatewayId, count] of newParts) this.statements.countParts.run(count, gatewayId);
       return outcome;
     });
@@ -67,6 +71,7 @@ export class SqliteMerge implements Merging {
         // Ids that the rolled-back transaction gave out are free again.
         this.stream = { incarnationId: 0, name: '', id: 0 };
         this.extents.forget();
+        this.held.forget();
         this.registry.forgetStreams();
         throw error;
       }
@@ -112,6 +117,7 @@ export class SqliteMerge implements Merging {
     const streamId = this.streamId(incarnationId, stream);
     if (this.statements.part.run(streamId, windowStart, series, part, summary).changes === 1) {
       outcome.inserted++;
+      this.held.add(streamId, series, record.readings);
       this.extents.cover(streamId, stream, series, windowStart);
       if (figures !== undefined) this.showFigures([streamId, windowStart, series, part], figures);
       return true;

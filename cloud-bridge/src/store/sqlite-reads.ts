@@ -1,12 +1,14 @@
 import type { Alert } from '@tidegate/nodes/detect';
 import type { Database } from 'better-sqlite3';
 
+import { SqliteClaims } from './sqlite-claims.ts';
 import { storing } from './sqlite-errors.ts';
 import { SqliteGaps } from './sqlite-gaps.ts';
 import { readWindows } from './sqlite-windows.ts';
 import { readSeries } from './sqlite-series.ts';
 import type {
   AlertFacts,
+  ClaimFacts,
   ForkFacts,
   GapFacts,
   GatewayFacts,
@@ -43,10 +45,12 @@ const SHOWN = 100;
 export class SqliteReads implements StoreReads {
   private readonly db: Database;
   private readonly declared: SqliteGaps;
+  private readonly claimed: SqliteClaims;
 
   constructor(db: Database) {
     this.db = db;
     this.declared = new SqliteGaps(db);
+    this.claimed = new SqliteClaims(db);
   }
 
   gateways(): Promise<GatewayFacts[]> {
@@ -103,6 +107,14 @@ export class SqliteReads implements StoreReads {
 
   gaps(gatewayId: number, limit: number): Promise<GapFacts[]> {
     return storing(() => this.declared.list(gatewayId, limit));
+  }
+
+  claims(gatewayId: number): Promise<ClaimFacts[]> {
+    const query = 'SELECT incarnation_id FROM gateways WHERE id = ?';
+    return storing(() => {
+      const incarnationId = this.db.prepare<[number], number | null>(query).pluck().get(gatewayId);
+      return typeof incarnationId === 'number' ? this.claimed.list(incarnationId) : [];
+    });
   }
 }
 

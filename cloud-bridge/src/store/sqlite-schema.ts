@@ -301,6 +301,45 @@ const MIGRATIONS: readonly string[] = [
     JOIN series ON series.gateway_id = gateways.id AND series.incarnation_id = incarnations.id
       AND series.number = figures.series;
   `,
+  `
+  -- How many readings the parts of a stream hold, by series: running sums, 128 series in a row (sqlite-held.ts).
+  CREATE TABLE held (
+    stream_id INTEGER NOT NULL,
+    page INTEGER NOT NULL,
+    counts BLOB NOT NULL,
+    PRIMARY KEY (stream_id, page)
+  ) STRICT, WITHOUT ROWID;
+
+  -- Parts that were changed or deleted by whomever: the sums learn of it at the next comparison.
+  CREATE TABLE part_changes (
+    id INTEGER PRIMARY KEY,
+    stream_id INTEGER NOT NULL,
+    series INTEGER NOT NULL,
+    gained INTEGER NOT NULL,
+    summary BLOB NOT NULL
+  ) STRICT;
+  CREATE INDEX part_changes_by_stream ON part_changes (stream_id);
+  INSERT INTO part_changes (stream_id, series, gained, summary) SELECT stream_id, series, 1, summary FROM parts;
+  CREATE TRIGGER part_deleted AFTER DELETE ON parts BEGIN
+    INSERT INTO part_changes (stream_id, series, gained, summary) VALUES (old.stream_id, old.series, 0, old.summary);
+  END;
+  CREATE TRIGGER part_updated AFTER UPDATE ON parts BEGIN
+    INSERT INTO part_changes (stream_id, series, gained, summary) VALUES (old.stream_id, old.series, 0, old.summary);
+    INSERT INTO part_changes (stream_id, series, gained, summary) VALUES (new.stream_id, new.series, 1, new.summary);
+  END;
+
+  -- What a gateway claims to have become of the readings of some series of a stream, and how it compared.
+  CREATE TABLE claims (
+    stream_id INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    frame INTEGER NOT NULL,
+    checked_at INTEGER NOT NULL,
+    differing INTEGER NOT NULL,
+    detail TEXT NOT NULL,
+    PRIMARY KEY (stream_id, first)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 export const SCHEMA = MIGRATIONS.length;

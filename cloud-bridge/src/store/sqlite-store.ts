@@ -1,6 +1,8 @@
 import type { Database } from 'better-sqlite3';
 
+import { SqliteClaims } from './sqlite-claims.ts';
 import { SqliteDocuments } from './sqlite-documents.ts';
+import { storing } from './sqlite-errors.ts';
 import { SqliteMerge } from './sqlite-merge.ts';
 import { SqliteReads } from './sqlite-reads.ts';
 import { SqliteRegistry } from './sqlite-registry.ts';
@@ -23,6 +25,7 @@ export function openSqliteStore(file: string, busyMs?: number): Store {
   const registry = new SqliteRegistry(writer);
   const merge = new SqliteMerge(writer, registry);
   const documents = new SqliteDocuments(writer);
+  const claims = new SqliteClaims(writer);
   const reads = new SqliteReads(reader);
   return {
     addToken: (token) => registry.addToken(token),
@@ -39,6 +42,7 @@ export function openSqliteStore(file: string, busyMs?: number): Store {
     settled: (incarnationId, stream, numbers) => merge.settled(incarnationId, stream, numbers),
     lacks: (records) => merge.lacks(records),
     merge: (records: readonly MergeRecord[], now: number): Promise<MergeOutcome> => merge.merge(records, now),
+    compare: (report) => storing(() => claims.compare(report)),
     putDocument: (gatewayId, key, value, stampAfter) => documents.putDocument(gatewayId, key, value, stampAfter),
     documents: (gatewayId) => documents.documents(gatewayId),
     markApplied: (gatewayId, applied) => documents.markApplied(gatewayId, applied),
@@ -51,6 +55,7 @@ export function openSqliteStore(file: string, busyMs?: number): Store {
     forks: (gatewayId) => reads.forks(gatewayId),
     poison: (gatewayId) => reads.poison(gatewayId),
     gaps: (gatewayId, limit) => reads.gaps(gatewayId, limit),
+    claims: (gatewayId) => reads.claims(gatewayId),
     close: async () => {
       reader.close();
       writer.close();

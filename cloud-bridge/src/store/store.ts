@@ -1,5 +1,5 @@
 import type { Alert } from '@tidegate/nodes/detect';
-import type { PeerKeys, Stamp, WireGap } from '@tidegate/nodes/sync';
+import type { Claim as WireClaim, ClaimVerdict, PeerKeys, Stamp, WireGap } from '@tidegate/nodes/sync';
 
 import type { CatalogueRecord, MergeRecord, PartRecord } from './records.ts';
 
@@ -10,7 +10,7 @@ export type * from './records.ts';
  * resolves after the database has committed. Errors are TideErrors: `bad-record` when this data can never be stored,
  * `store-unavailable` when it may work later. Times are epoch milliseconds.
  */
-export interface Store extends Registry, Merging, StateStore, StoreReads {
+export interface Store extends Registry, Merging, Accounting, StateStore, StoreReads {
   close(): Promise<void>;
 }
 
@@ -114,6 +114,37 @@ export interface Merging {
   lacks(records: readonly (PartRecord | CatalogueRecord)[]): Promise<boolean>;
   /** Joins all records in one transaction, by union: order and repetition change nothing. */
   merge(records: readonly MergeRecord[], now: number): Promise<MergeOutcome>;
+}
+
+/** What a gateway claims to have become of readings (docs/accounting.md). */
+export interface ClaimReport {
+  incarnationId: number;
+  claim: WireClaim;
+  /** Number of the frame that brought it. */
+  frame: number;
+  now: number;
+}
+
+export interface Accounting {
+  /** Compares a claim with what is here, and keeps both; one that was played again is compared and not kept. */
+  compare(report: ClaimReport): Promise<ClaimVerdict>;
+}
+
+export interface ClaimedFacts {
+  name: string;
+  /** As on the wire (sync/messages). */
+  claimed: number[];
+  /** Readings in the parts that were here when it was compared. */
+  held: number;
+  agrees: boolean;
+}
+
+export interface ClaimFacts {
+  stream: string;
+  checkedAt: number;
+  series: ClaimedFacts[];
+  /** Series that no grant allowed the gateway to speak of. */
+  unsaid: number;
 }
 
 export interface StoredDocument {
@@ -238,4 +269,6 @@ export interface StoreReads {
   poison(gatewayId: number): Promise<PoisonFacts[]>;
   /** Declared gaps, newest first. */
   gaps(gatewayId: number, limit: number): Promise<GapFacts[]>;
+  /** The newest claims of the gateway's present incarnation, by stream and number of series. */
+  claims(gatewayId: number): Promise<ClaimFacts[]>;
 }

@@ -3,6 +3,7 @@
  * every list and string has a bound, because a frame may come from anyone who can reach the broker.
  */
 import { z } from 'zod';
+import { ACCOUNT_COLUMNS } from '../vault/accounts.ts';
 import { gapFields, spansAreRight } from '../vault/gaps.ts';
 
 export const PROTOCOL_VERSION = 1;
@@ -91,7 +92,37 @@ export const wireGap = gapFields
   .refine(spansAreRight, 'last is below id, or timeTo before timeFrom');
 export type WireGap = z.infer<typeof wireGap>;
 export const MAX_GAPS_PER_FRAME = 64;
-export const event = z.object({ gaps: z.array(wireGap).max(MAX_GAPS_PER_FRAME) });
+
+/** Series that one claim names at most, and ranges of waiting blocks. */
+export const MAX_CLAIMED = 512;
+export const MAX_CLAIMED_RANGES = 1024;
+const seriesNumber = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+const readings = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+/** Of a series: its number, the columns of ACCOUNT_COLUMNS, and where its readings go into windows `taken`, `stale` and `open`. */
+export const claimedSeries = z
+  .array(readings)
+  .refine(
+    ({ length }) => length === 1 + ACCOUNT_COLUMNS.length || length === 4 + ACCOUNT_COLUMNS.length,
+    'expected the number of a series and its counts',
+  );
+/**
+ * up/event: what became of the readings of the series `from` to `to` in one stream. `unsaid` are those of them that the
+ * cloud knows and that no grant allows to be spoken of now; of all others that are not named nothing was delivered.
+ */
+export const claim = z.object({
+  id: questionId,
+  stream: streamName,
+  /** Highest block number given out, and the numbers of the blocks that wait. */
+  sealed: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
+  waiting: z.array(z.tuple([blockNumber, blockNumber])).max(MAX_CLAIMED_RANGES),
+  from: seriesNumber,
+  to: seriesNumber,
+  series: z.array(claimedSeries).max(MAX_CLAIMED),
+  unsaid: z.array(seriesNumber).max(MAX_CLAIMED),
+});
+export type Claim = z.infer<typeof claim>;
+
+export const event = z.object({ gaps: z.array(wireGap).max(MAX_GAPS_PER_FRAME), claim: claim.optional() });
 export type Event = z.infer<typeof event>;
 
 /**
@@ -100,6 +131,20 @@ export type Event = z.infer<typeof event>;
  */
 export const VERDICTS = ['held', 'other', 'poison', 'wanted'] as const;
 export type Verdict = (typeof VERDICTS)[number];
+
+export const MAX_DIFFERING = 256;
+/**
+ * What the cloud says to a claim. later: it holds blocks that wait at the gateway, or is in the middle of one; ask again.
+ * `differing` counts the series that differ, `series` names some of them with what the database holds of each.
+ */
+export const verdict = z.object({
+  id: questionId,
+  time,
+  result: z.enum(['equal', 'differs', 'later']),
+  differing: z.number().int().min(0),
+  series: z.array(z.tuple([seriesNumber, readings])).max(MAX_DIFFERING),
+});
+export type ClaimVerdict = z.infer<typeof verdict>;
 
 /** down/ack: what the cloud's database has committed, computed from receipt rows. */
 export const ack = z.object({
@@ -116,6 +161,7 @@ export const ack = z.object({
   answer: z
     .object({ id: questionId, blocks: z.array(z.tuple([blockNumber, z.enum(VERDICTS)])).max(MAX_ASKED) })
     .optional(),
+  verdict: verdict.optional(),
 });
 export type Ack = z.infer<typeof ack>;
 
