@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { hash, randomBytes } from 'node:crypto';
 
 import { decodeAlert, encodeAlert, type Alert } from '@tidegate/nodes/detect';
-import { addReading, emptySummary, encodeSummary } from '@tidegate/nodes/summary';
+import { addReading, emptySummary, encodeSummary, foldSummaries, type Summary } from '@tidegate/nodes/summary';
 import { makeIdentity, publicKeys, type Stamp } from '@tidegate/nodes/sync';
 
 import { EMPTY_DIGEST } from '../../cloud-bridge/src/store/store.ts';
@@ -240,6 +240,45 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
         assert.equal(second.next, null);
         const between = await store.windows({ ...query, from: 60_000, to: 120_000 });
         assert.deepEqual([between.windows.length, between.next], [1, null]);
+      });
+
+      it('stand in for finer ones, which are not all there, and are never added to them', async () => {
+        const [one, two, three] = [1, 2, 3].map((value, i) => summaryOf(value, i * 60_000));
+        const hours = {
+          ...part({ stream: 'operations/3600' }),
+          summary: encodeSummary(foldSummaries([one, two, three])),
+        };
+        const second = await store.incarnation(gatewayId, Uint8Array.of(2), NOW);
+        const minutes = [0, 60_000, 120_000].map((windowStart, i) => ({
+          ...part({ windowStart }),
+          ...fieldsOf(i + 1),
+        }));
+        const query = { ...everything(gatewayId), series: 'pump/flow' };
+        const shown = async (): Promise<unknown[]> =>
+          (await store.windows(query)).windows.map(({ windowStart, resolution, whole, summaries }) => [
+            windowStart,
+            resolution,
+            whole,
+            summaries.length,
+          ]);
+        await store.merge([hours, ...minutes.slice(0, 2), line(1, 'pump/flow')], NOW);
+        assert.deepEqual(await shown(), [[0, 3600, true, 1]]);
+        const facts = await store.series(gatewayId, 'operations');
+        assert.deepEqual([facts[0].resolutions, facts[0].firstWindow], [[60, 3600], 0]);
+        // The third came from another incarnation of the gateway.
+        const own = { incarnationId: second, series: 9 };
+        await store.merge(
+          [
+            { ...minutes[2], ...own },
+            { ...line(1, 'pump/flow', 9), incarnationId: second },
+          ],
+          NOW,
+        );
+        assert.deepEqual(await shown(), [
+          [0, 60, true, 1],
+          [60_000, 60, true, 1],
+          [120_000, 60, true, 1],
+        ]);
       });
 
       it('hold strings, and windows in which only bad readings came', async () => {
@@ -523,7 +562,11 @@ async function enrolled(store: Store, name: string, tenant = 'default'): Promise
 
 /** The fields of a part that come from its one reading at 1 ms after its window's start; undefined makes it a bad one. */
 function fieldsOf(value: number | string | undefined, windowStart = 0) {
-  const summary = addReading(emptySummary(), {
+  return { summary: encodeSummary(summaryOf(value, windowStart)) };
+}
+
+function summaryOf(value: number | string | undefined, windowStart: number): Summary {
+  return addReading(emptySummary(), {
     series: 'any',
     time: windowStart + 1,
     value: value ?? 0,
@@ -531,7 +574,6 @@ function fieldsOf(value: number | string | undefined, windowStart = 0) {
     clock: 'device',
     position: 1,
   });
-  return { summary: encodeSummary(summary) };
 }
 
 function partRecord({

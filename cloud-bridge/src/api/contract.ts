@@ -32,6 +32,7 @@ export interface SeriesView {
   unit: string | null;
   /** Resolutions at hand, seconds. */
   resolutions: number[];
+  /** Where its first and its last reading lie: starts of windows of the finest resolution at hand. */
   firstWindow: number | null;
   lastWindow: number | null;
   /** Last value of the newest window. */
@@ -46,6 +47,10 @@ export interface SeriesAnswer {
 
 export interface SummaryView {
   windowStart: number;
+  /** Seconds: as asked for; coarser where the finer windows are not all here yet. */
+  resolution: number;
+  /** False while the gateway still gathers this window: it is what finer ones say so far. */
+  whole: boolean;
   /** Parts that were folded. */
   parts: number;
   count: number;
@@ -67,7 +72,7 @@ export interface SummaryView {
   bad: number;
 }
 
-/** GET /api/v1/summaries?gateway=&series=&resolution=&from=&to=&limit=; windows ascending; `next` is the `from` of the next page. */
+/** GET /api/v1/summaries?gateway=&series=&resolution=&from=&to=&limit=; windows ascending, each reading in one of them; `next` is the `from` of the next page. */
 export interface SummariesAnswer {
   gateway: string;
   series: string;

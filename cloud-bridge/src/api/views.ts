@@ -83,24 +83,32 @@ export async function foldWindows(
   const views: SummaryView[] = [];
   let parts = 0;
   let until = monotonic() + SLICE_MS;
-  for (const { windowStart, summaries } of windows) {
-    const decoded = summaries.map(decodeSummary);
+  for (const window of windows) {
+    const decoded = window.summaries.map(decodeSummary);
     const folded = decoded.length === 1 ? decoded[0] : foldSummaries(decoded);
     all.addSummary(folded);
     parts += decoded.length;
-    views.push(summaryView(windowStart, decoded.length, folded));
+    views.push(summaryView(window, decoded.length, folded));
     if (monotonic() < until) continue;
     await breathe();
     until = monotonic() + SLICE_MS;
   }
-  const total = windows.length === 0 ? null : summaryView(windows[0].windowStart, parts, all.summary());
+  if (windows.length === 0) return { windows: views, total: null };
+  const whole = windows.every((window) => window.whole);
+  const total = summaryView({ ...windows[0], whole }, parts, all.summary());
   return { windows: views, total };
 }
 
-function summaryView(windowStart: number, parts: number, summary: Summary): SummaryView {
+function summaryView(
+  { windowStart, resolution, whole }: Omit<WindowParts, 'summaries'>,
+  parts: number,
+  summary: Summary,
+): SummaryView {
   const { count, numeric, sum, squares, min, max, first, last, anomalies, uncertain, bad } = summary;
   return {
     windowStart,
+    resolution,
+    whole,
     parts,
     count,
     numeric,

@@ -13,15 +13,18 @@ export interface ChartData {
   p90: Column;
 }
 
+/** Where a window ends, epoch milliseconds. */
+export const endOf = ({ windowStart, resolution }: SummaryView): number => windowStart + resolution * 1000;
+
 /** Windows as columns. Where windows are missing a row of nulls breaks every line, so none is drawn across the gap. */
-export function chartData(windows: readonly SummaryView[], resolution: number): ChartData {
+export function chartData(windows: readonly SummaryView[]): ChartData {
   const data: ChartData = { x: [], mean: [], min: [], max: [], p10: [], p90: [] };
   let end: number | null = null;
   for (const window of windows) {
     const start = window.windowStart / 1000;
     if (end !== null && start > end) push(data, (end + start) / 2, null);
-    push(data, start + resolution / 2, window);
-    end = start + resolution;
+    push(data, start + window.resolution / 2, window);
+    end = start + window.resolution;
   }
   return data;
 }
@@ -56,15 +59,18 @@ export function lonelyPoints(column: ArrayLike<number | null | undefined>): numb
   return lonely;
 }
 
-/** Older windows with newer answers laid over them (a late reading changes a window), ascending, none before `from`. */
+/**
+ * Older windows with newer answers laid over them, ascending, none that ends by `from`: a late reading changes a window,
+ * and a coarse one gives way to the finer ones in it when these are whole.
+ */
 export function mergeWindows(
   older: readonly SummaryView[],
   newer: readonly SummaryView[],
   from: number,
 ): SummaryView[] {
-  const byStart = new Map<number, SummaryView>();
-  for (const window of [...older, ...newer]) if (window.windowStart >= from) byStart.set(window.windowStart, window);
-  return [...byStart.values()].toSorted((a, b) => a.windowStart - b.windowStart);
+  const begin = newer[0]?.windowStart ?? Infinity;
+  const kept = older.filter((window) => endOf(window) <= begin);
+  return [...kept, ...newer].filter((window) => endOf(window) > from);
 }
 
 export interface Overall {
@@ -112,9 +118,9 @@ export function gapsOf(
   const length = resolution * 1000;
   const gaps: Interval[] = [];
   let covered = Math.max(interval.from, firstWindow);
-  for (const { windowStart } of windows) {
-    if (windowStart > covered) gaps.push({ from: covered, to: windowStart });
-    covered = Math.max(covered, windowStart + length);
+  for (const window of windows) {
+    if (window.windowStart > covered) gaps.push({ from: covered, to: window.windowStart });
+    covered = Math.max(covered, endOf(window));
   }
   const end = Math.min(interval.to, Math.floor(lastWindow / length) * length);
   if (end > covered) gaps.push({ from: covered, to: end });

@@ -2,7 +2,7 @@ import type { VNode } from 'preact';
 import { useMemo, useState } from 'preact/hooks';
 
 import type { AlertView, SeriesView, SummaryView } from '../api/contract.ts';
-import { chartData, gapsOf, overall } from './chart-data.ts';
+import { chartData, endOf, gapsOf, overall } from './chart-data.ts';
 import { Chart } from './chart.ts';
 import { Facts, Legend, Readout } from './course-figures.ts';
 import type { Course } from './course.ts';
@@ -26,11 +26,9 @@ export function CourseCard(props: {
   const now = useNow(5_000);
   const [row, setRow] = useState<number | null>(null);
   const interval = intervalOf(range, series, Math.max(now, course.windows.at(-1)?.windowStart ?? 0));
-  const data = useMemo(() => chartData(course.windows, course.resolution), [course]);
+  const data = useMemo(() => chartData(course.windows), [course]);
   const gaps = gapsOf(course.windows, course.resolution, interval, series);
-  const shown = course.windows.filter(
-    ({ windowStart }) => windowStart + course.resolution * 1000 > interval.from && windowStart < interval.to,
-  );
+  const shown = course.windows.filter((window) => endOf(window) > interval.from && window.windowStart < interval.to);
   const go = (to: Range): void => {
     location.hash = hrefOf({ view: 'series', gateway, series: series.series, range: to });
   };
@@ -69,14 +67,13 @@ export function CourseCard(props: {
           </div>`
     }
     <${Facts} windows=${shown} gaps=${gaps} unit=${series.unit} kind=${series.kind} resolution=${course.resolution} />
-    <${WindowTable} windows=${shown} series=${series} resolution=${course.resolution} />
+    <${WindowTable} windows=${shown} series=${series} />
   </section>`;
 }
 
 function windowAt(course: Course, x: number | undefined): SummaryView | undefined {
   if (x === undefined) return undefined;
-  const start = (x - course.resolution / 2) * 1000;
-  return course.windows.find(({ windowStart }) => windowStart === start);
+  return course.windows.find((window) => x * 1000 > window.windowStart && x * 1000 < endOf(window));
 }
 
 function labelOf(series: SeriesView, interval: Interval, windows: readonly SummaryView[]): string {

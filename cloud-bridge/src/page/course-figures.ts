@@ -6,6 +6,7 @@ import * as format from './format.ts';
 import { html } from './html.ts';
 import { Figure } from './parts.ts';
 import type { Interval } from './ranges.ts';
+import { lengthOf } from './window-table.ts';
 
 const bare = (value: number | null): string => format.value(value, null);
 
@@ -14,7 +15,10 @@ export function Readout(props: { window: SummaryView | undefined; newest: boolea
   const { window, series } = props;
   if (window === undefined) return html`<p class="readout"></p>`;
   return html`<p class="readout">
-    <span>${props.newest ? 'Newest window' : 'Window'} <strong>${format.preciseTime(window.windowStart)}</strong></span>
+    <span>
+      ${props.newest ? 'Newest window' : 'Window'} <strong>${format.preciseTime(window.windowStart)}</strong>,
+      ${lengthOf(window)}
+    </span>
     ${series.kind === 'boolean' ? html`<span>on in <strong>${format.share(window.mean)}</strong></span>` : html`<${Levels} window=${window} unit=${series.unit} />`}
     <span><strong>${format.count(window.count)}</strong> readings</span>
   </p>`;
@@ -38,6 +42,13 @@ export function Legend({ gaps, alerts, kind }: { gaps: boolean; alerts: boolean;
   </ul>`;
 }
 
+/** Of which length the windows are, and that coarser ones stand in where finer ones are still on their way. */
+function windowsNote(windows: readonly SummaryView[], resolution: number): string {
+  const note = `in windows of ${format.duration(resolution * 1000)}`;
+  const coarse = windows.filter((window) => window.resolution > resolution).length;
+  return coarse === 0 ? note : `${note}; ${format.plural(coarse, 'longer one', 'longer ones')} until these are here`;
+}
+
 export function Facts(props: {
   windows: readonly SummaryView[];
   gaps: readonly Interval[];
@@ -49,11 +60,7 @@ export function Facts(props: {
   const missing = props.gaps.reduce((sum, { from, to }) => sum + to - from, 0);
   const show = (value: number | null): string => format.value(value, props.unit);
   return html`<dl class="figures small">
-    <${Figure}
-      label="Readings"
-      value=${format.count(all.count)}
-      note=${`in windows of ${format.duration(props.resolution * 1000)}`}
-    />
+    <${Figure} label="Readings" value=${format.count(all.count)} note=${windowsNote(props.windows, props.resolution)} />
     ${props.kind === 'boolean' && html`<${Figure} label="On" value=${format.share(all.mean)} note="of the readings" />`}
     ${props.kind === 'number' && html`<${Figure} label="Mean" value=${show(all.mean)} />`}
     ${props.kind === 'number' && html`<${Figure} label="Lowest" value=${show(all.min)} />`}

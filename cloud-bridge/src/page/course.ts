@@ -36,7 +36,8 @@ export class CourseReader {
     const interval = intervalOf(range, series, now);
     const resolution = resolutionFor(interval, series.resolutions);
     const old = this.usable(range, resolution, now);
-    const newest = old?.windows.at(-1)?.windowStart;
+    // From a coarse window on whose finer ones have come since, or else from what may still have changed.
+    const newest = old?.windows.findLast((window) => window.whole && window.resolution === resolution)?.windowStart;
     const from = newest === undefined ? interval.from : Math.max(interval.from, newest - 2 * resolution * 1000);
     const of = { gateway: this.gateway, series: this.name, resolution };
     const fresh = await fetchWindows(of, { from, to: interval.to }, signal);

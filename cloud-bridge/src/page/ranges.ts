@@ -4,7 +4,7 @@ import type { Range, Span } from './route.ts';
 export interface Extent {
   /** Resolutions at hand, seconds. */
   resolutions: readonly number[];
-  /** Start of the oldest and of the newest window, epoch milliseconds; null without any. */
+  /** First and last reading, as starts of windows of the finest resolution, epoch milliseconds; null without any. */
   firstWindow: number | null;
   lastWindow: number | null;
 }
@@ -39,7 +39,7 @@ export function intervalOf(range: Range, extent: Extent, now: number): Interval 
   if ('from' in range) return range;
   const span = range.span === 'auto' ? usualSpan(extent, now) : range.span;
   if (span !== 'all') return { from: now - LENGTHS[span], to: now };
-  const last = extent.lastWindow === null ? now : extent.lastWindow + coarsest(extent) * 1000;
+  const last = extent.lastWindow === null ? now : extent.lastWindow + finest(extent) * 1000;
   const from = extent.firstWindow ?? now - LENGTHS['1h'];
   return { from, to: Math.max(from + MINUTE, Math.min(now, last)) };
 }
@@ -64,6 +64,6 @@ export function moved(interval: Interval, share: number): Interval {
   return { from: interval.from + by, to: interval.to + by };
 }
 
-function coarsest(extent: Extent): number {
-  return Math.max(0, ...extent.resolutions);
+function finest({ resolutions }: Extent): number {
+  return resolutions.length === 0 ? 0 : Math.min(...resolutions);
 }

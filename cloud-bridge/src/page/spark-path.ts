@@ -5,7 +5,7 @@ import type { Interval } from './ranges.ts';
 export const SPARK = { width: 200, height: 44, margin: 3 };
 
 /** An SVG path through the means (`d` of a path element), broken where windows are missing; empty without numbers. */
-export function sparkPath(windows: readonly SummaryView[], resolution: number, interval: Interval): string {
+export function sparkPath(windows: readonly SummaryView[], interval: Interval): string {
   const means = windows.flatMap(({ mean }) => (mean === null ? [] : [mean]));
   const low = Math.min(...means);
   const high = Math.max(...means);
@@ -14,11 +14,11 @@ export function sparkPath(windows: readonly SummaryView[], resolution: number, i
   const xOf = (time: number): string => ((time - interval.from) * across).toFixed(1);
   const yOf = (mean: number): string =>
     (high === low ? SPARK.height / 2 : SPARK.height - SPARK.margin - ((mean - low) / (high - low)) * tall).toFixed(1);
-  const half = resolution * 500;
   let path = '';
   let end: number | null = null;
-  for (const { windowStart, mean } of windows) {
+  for (const { windowStart, resolution, mean } of windows) {
     if (mean === null) continue;
+    const half = resolution * 500;
     const joined = end !== null && windowStart <= end;
     path += joined
       ? `L${xOf(windowStart + half)} ${yOf(mean)}`

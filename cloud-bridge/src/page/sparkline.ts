@@ -35,7 +35,7 @@ function useCourse(gateway: string, series: SeriesView, wanted: boolean): { path
     const interval = intervalOf({ span: 'auto' }, series, Date.now());
     const resolution = resolutionFor(interval, series.resolutions, MAX_POINTS);
     fetchWindows({ gateway, series: series.series, resolution }, interval, ended.signal).then(
-      (windows: SummaryView[]) => setCourse({ path: sparkPath(windows, resolution, interval), problem: null }),
+      (windows: SummaryView[]) => setCourse({ path: sparkPath(windows, interval), problem: null }),
       (error: unknown) => {
         if (!ended.signal.aborted) setCourse(({ path }) => ({ path, problem: inWords(error) }));
       },

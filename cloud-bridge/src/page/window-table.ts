@@ -8,7 +8,7 @@ import { html } from './html.ts';
 const MOST_ROWS = 200;
 
 /** The windows of the chart as a table, newest first: for who does not see the chart, and for exact figures. */
-export function WindowTable(props: { windows: readonly SummaryView[]; series: SeriesView; resolution: number }): VNode {
+export function WindowTable(props: { windows: readonly SummaryView[]; series: SeriesView }): VNode {
   const words = props.series.kind === 'string';
   const [open, setOpen] = useState(words);
   const rows = open ? props.windows.slice(-MOST_ROWS).toReversed() : [];
@@ -23,6 +23,7 @@ export function WindowTable(props: { windows: readonly SummaryView[]; series: Se
         <thead>
           <tr>
             <th scope="col">From (${format.zone(props.windows.at(-1)?.windowStart ?? 0)})</th>
+            <th scope="col">For</th>
             <th scope="col">Readings</th>
             ${!words && ['Mean', 'Min', 'p10', 'p50', 'p90', 'Max'].map((name) => html`<th scope="col">${name}</th>`)}
             <th scope="col" class=${words ? 'words' : ''}>Last</th>
@@ -37,10 +38,16 @@ export function WindowTable(props: { windows: readonly SummaryView[]; series: Se
   </details>`;
 }
 
+/** `15 min`, and whether more of it is to come. */
+export function lengthOf({ resolution, whole }: SummaryView): string {
+  return `${format.duration(resolution * 1000)}${whole ? '' : ', so far'}`;
+}
+
 function Row({ window, words }: { window: SummaryView; words: boolean }): VNode {
   const { mean, min, p10, p50, p90, max } = window;
   return html`<tr>
     <th scope="row">${format.preciseTime(window.windowStart)}</th>
+    <td>${lengthOf(window)}</td>
     <td>${format.count(window.count)}</td>
     ${!words && [mean, min].map((value) => html`<td>${format.value(value, null)}</td>`)}
     ${!words && [p10, p50, p90].map((value) => html`<td>${value === null ? '–' : format.quantile(value)}</td>`)}

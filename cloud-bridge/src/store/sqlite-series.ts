@@ -1,9 +1,8 @@
 import { decodeSummary, purposeOf, resolutionOf } from '@tidegate/nodes/summary';
 import type { Database } from 'better-sqlite3';
 
-import { stepOf } from './sqlite-extents.ts';
-import { Head, prepareWindows, type Place, type WindowStatements } from './sqlite-windows.ts';
-import type { SeriesFacts, WindowParts } from './store.ts';
+import { newestWindow, nextWindow, prepareWindows, type PlacedWindow, type Place } from './sqlite-windows.ts';
+import type { SeriesFacts } from './store.ts';
 
 interface SeriesRow {
   incarnation_id: number;
@@ -35,6 +34,12 @@ export function readSeries(db: Database, gatewayId: number, purpose: string): Se
       if (purposeOf(place.stream) === purpose) addWindows(facts, statements, place);
     }
   }
+  for (const facts of found.values()) {
+    // In the shortest windows there are, whatever has come of them so far.
+    const length = (facts.resolutions[0] ?? 1) * 1000;
+    if (facts.firstWindow !== null) facts.firstWindow = Math.floor(facts.firstWindow / length) * length;
+    if (facts.lastWindow !== null) facts.lastWindow = Math.floor(facts.lastWindow / length) * length;
+  }
   return [...found.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
@@ -46,15 +51,17 @@ function addWindows(
 ): void {
   const resolution = resolutionOf(place.stream);
   if (resolution === undefined) return;
-  const { window: first } = new Head(statements, place, resolution, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY);
+  const first = nextWindow(statements, place, resolution, Number.NEGATIVE_INFINITY);
   const newest = newestWindow(statements, place, resolution);
   if (first === undefined || newest === undefined) return;
   if (!facts.resolutions.includes(resolution)) {
     facts.resolutions.push(resolution);
     facts.resolutions.sort((a, b) => a - b);
   }
-  facts.firstWindow = Math.min(facts.firstWindow ?? first.windowStart, first.windowStart);
-  facts.lastWindow = Math.max(facts.lastWindow ?? newest.windowStart, newest.windowStart);
+  const began = reached(first, Math.min);
+  const ended = reached(newest, Math.max);
+  facts.firstWindow = Math.min(facts.firstWindow ?? began, began);
+  facts.lastWindow = Math.max(facts.lastWindow ?? ended, ended);
   for (const bytes of newest.summaries) {
     const { last } = decodeSummary(bytes);
     if (last !== undefined && last.time >= (facts.last?.time ?? Number.NEGATIVE_INFINITY))
@@ -62,14 +69,14 @@ function addWindows(
   }
 }
 
-function newestWindow(statements: WindowStatements, place: Place, resolution: number): WindowParts | undefined {
-  const { streamId, series, last } = place;
-  let at: number | undefined = last + stepOf(resolution);
-  while ((at = statements.before.get(streamId, last, at - 1)) !== undefined) {
-    const summaries = statements.parts.all(streamId, at, series);
-    if (summaries.length > 0) return { windowStart: at, summaries };
+/** Time of the first or the last reading in a window: a day's window begins long before a series that is an hour old. */
+function reached({ windowStart, summaries }: PlacedWindow, choose: (a: number, b: number) => number): number {
+  let time: number | undefined;
+  for (const bytes of summaries) {
+    const { first, last } = decodeSummary(bytes);
+    for (const end of [first, last]) if (end !== undefined) time = choose(time ?? end.time, end.time);
   }
-  return undefined;
+  return time ?? windowStart;
 }
 
 function prepare(db: Database) {

@@ -1,23 +1,51 @@
-import { streamOf } from '@tidegate/nodes/summary';
+import { purposeOf, resolutionOf } from '@tidegate/nodes/summary';
 import type { Database, Statement } from 'better-sqlite3';
 
+import { cover, type Ladder } from './cover.ts';
 import { stepOf } from './sqlite-extents.ts';
 import type { WindowParts, WindowQuery } from './store.ts';
 
-/** Parts of all incarnations under one name, by window, ascending. Reads no window beyond the limit but the next one of each incarnation. */
+/** Windows of all incarnations under one name (cover.ts says of which length), ascending. */
 export function readWindows(db: Database, query: WindowQuery): { windows: WindowParts[]; next: number | null } {
   const { gatewayId, series, purpose, resolution, from, to, limit } = query;
-  const places = db
-    .prepare<[string, number, string], Place>(
-      `SELECT streams.id AS streamId, series.number AS series, extents.first, extents.last FROM series
-       JOIN streams ON streams.incarnation_id = series.incarnation_id AND streams.name = ?
+  return cover(ladderOf(db, gatewayId, series, purpose), { resolution, from, to, limit });
+}
+
+function ladderOf(db: Database, gatewayId: number, name: string, purpose: string): Ladder {
+  const found = db
+    .prepare<[number, string], Place & { stream: string }>(
+      `SELECT streams.name AS stream, streams.id AS streamId, series.number AS series, extents.first, extents.last
+       FROM series JOIN streams ON streams.incarnation_id = series.incarnation_id
        JOIN extents ON extents.stream_id = streams.id AND extents.series = series.number
        WHERE gateway_id = ? AND series.name = ? ORDER BY series.incarnation_id, series.number`,
     )
-    .all(streamOf(purpose, resolution), gatewayId, series);
+    .all(gatewayId, name);
+  const places = new Map<number, Place[]>();
+  for (const place of found) {
+    const resolution = resolutionOf(place.stream);
+    if (resolution === undefined || purposeOf(place.stream) !== purpose) continue;
+    places.set(resolution, [...(places.get(resolution) ?? []), place]);
+  }
   const statements = prepareWindows(db);
-  const heads = places.map((place) => new Head(statements, place, resolution, from, to));
-  return mergeHeads(heads, limit);
+  const of = (resolution: number): readonly Place[] => places.get(resolution) ?? [];
+  return {
+    resolutions: [...places.keys()].toSorted((a, b) => a - b),
+    parts: (resolution, windowStart) =>
+      of(resolution).flatMap(({ streamId, series, first, last }) =>
+        windowStart < first || windowStart >= last + stepOf(resolution)
+          ? []
+          : statements.parts.all(streamId, windowStart, series),
+      ),
+    next: (resolution, from) =>
+      starts(of(resolution), (place) => nextWindow(statements, place, resolution, from)).at(0),
+    newest: (resolution) => starts(of(resolution), (place) => newestWindow(statements, place, resolution)).at(-1),
+  };
+}
+
+/** Ascending. */
+function starts(places: readonly Place[], find: (place: Place) => PlacedWindow | undefined): number[] {
+  const found = places.flatMap((place) => find(place)?.windowStart ?? []);
+  return found.toSorted((a, b) => a - b);
 }
 
 /** Where the parts of one series number lie; `first` and `last` are steps (sqlite-extents). */
@@ -57,55 +85,40 @@ export function prepareWindows(db: Database): WindowStatements {
   };
 }
 
-function mergeHeads(heads: readonly Head[], limit: number): { windows: WindowParts[]; next: number | null } {
-  const windows: WindowParts[] = [];
-  for (;;) {
-    const windowStart = Math.min(...heads.map((head) => head.window?.windowStart ?? Number.POSITIVE_INFINITY));
-    if (windowStart === Number.POSITIVE_INFINITY) return { windows, next: null };
-    if (windows.length === limit) return { windows, next: windowStart };
-    const summaries: Uint8Array[] = [];
-    for (const head of heads) {
-      if (head.window?.windowStart !== windowStart) continue;
-      summaries.push(...head.window.summaries);
-      head.advance();
-    }
-    windows.push({ windowStart, summaries });
-  }
+/** Parts of one window of a series in one stream. */
+export interface PlacedWindow {
+  windowStart: number;
+  summaries: Uint8Array[];
 }
 
-/** The next window of a series in one stream. Parts lie by time, so that each window is a seek, and a hole is two. */
-export class Head {
-  window: WindowParts | undefined;
-  private readonly statements: WindowStatements;
-  private readonly place: Place;
-  private readonly length: number;
-  private readonly last: number;
-  private at: number;
-
-  /** Windows that start at `from` or later and before `to`. */
-  constructor(statements: WindowStatements, place: Place, resolution: number, from: number, to: number) {
-    this.statements = statements;
-    this.place = place;
-    this.length = resolution * 1000;
-    const { first, last } = place;
-    this.at = Math.ceil(Math.max(from, first) / this.length) * this.length;
-    this.last = Math.min(to - 1, last + stepOf(resolution) - 1);
-    this.advance();
+/** The first window of a series at or after a time. Parts lie by time: each window is a seek, and a hole is two. */
+export function nextWindow(
+  statements: WindowStatements,
+  { streamId, series, first, last }: Place,
+  resolution: number,
+  from: number,
+): PlacedWindow | undefined {
+  const length = resolution * 1000;
+  const end = last + stepOf(resolution) - 1;
+  for (let at = Math.ceil(Math.max(from, first) / length) * length; at <= end;) {
+    const summaries = statements.parts.all(streamId, at, series);
+    if (summaries.length > 0) return { windowStart: at, summaries };
+    // No window of any series may be there, for long.
+    at = statements.next.get(streamId, at + length, end) ?? Number.POSITIVE_INFINITY;
   }
+  return undefined;
+}
 
-  advance(): void {
-    const { streamId, series } = this.place;
-    while (this.at <= this.last) {
-      const windowStart = this.at;
-      const summaries = this.statements.parts.all(streamId, windowStart, series);
-      this.at += this.length;
-      if (summaries.length > 0) {
-        this.window = { windowStart, summaries };
-        return;
-      }
-      // No window of any series may be there, for long.
-      this.at = this.statements.next.get(streamId, this.at, this.last) ?? Number.POSITIVE_INFINITY;
-    }
-    this.window = undefined;
+/** The newest window of a series. */
+export function newestWindow(
+  statements: WindowStatements,
+  { streamId, series, last }: Place,
+  resolution: number,
+): PlacedWindow | undefined {
+  let at: number | undefined = last + stepOf(resolution);
+  while ((at = statements.before.get(streamId, last, at - 1)) !== undefined) {
+    const summaries = statements.parts.all(streamId, at, series);
+    if (summaries.length > 0) return { windowStart: at, summaries };
   }
+  return undefined;
 }

@@ -203,7 +203,7 @@ export interface WindowQuery {
   series: string;
   purpose: string;
   resolution: number;
-  /** Window starts: from <= start < to. */
+  /** Window starts: from <= start < to; a coarser window that stands in may begin before. */
   from: number;
   to: number;
   /** Windows, not parts. */
@@ -212,8 +212,12 @@ export interface WindowQuery {
 
 export interface WindowParts {
   windowStart: number;
+  /** Seconds: the length asked for, or that of a coarser window that stands in for finer ones which are not all here. */
+  resolution: number;
+  /** False while the gateway still gathers it, and finer ones say what there is so far. */
+  whole: boolean;
   /** Canonical encodings, ordered by incarnation and part. */
-  summaries: Uint8Array[];
+  summaries: readonly Uint8Array[];
 }
 
 export interface AlertFacts {
@@ -259,7 +263,7 @@ export interface StoreReads {
   /** Named series of a gateway over all its incarnations, in order of name. */
   series(gatewayId: number, purpose: string): Promise<SeriesFacts[]>;
   hasSeries(gatewayId: number, name: string): Promise<boolean>;
-  /** Windows ascending; `next` is the start of the first window left out. */
+  /** Windows ascending, coarser ones where finer ones are not all here; `next` is the start of the first window left out. */
   windows(query: WindowQuery): Promise<{ windows: WindowParts[]; next: number | null }>;
   /** Newest revision of each alert: after a cursor in order of commit, without one newest first. */
   alerts(query: { since?: number; gatewayId?: number; limit: number }): Promise<AlertFacts[]>;

@@ -13,6 +13,6 @@ export {
 export { addReading, emptySummary, foldSummaries, meanOf } from './fold.ts';
 export { mergeSketch, quantile, RELATIVE_ERROR, type Sketch } from './sketch.ts';
 export { MAX_RESOLUTION, parseResolutions, purposeOf, resolutionOf, resolutionText, streamOf } from './stream.ts';
-export { decodeSummary, encodeSummary, MAX_SUMMARY_BYTES } from './summary-codec.ts';
+export { decodeSummary, encodeSummary, MAX_SUMMARY_BYTES, readCounts } from './summary-codec.ts';
 export { type SummaryRow, summaryPages } from './summary-pages.ts';
 export { MAX_TEXT, type Part, type Resolution, type Summary, type TimedValue } from './summary.ts';

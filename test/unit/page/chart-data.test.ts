@@ -17,6 +17,8 @@ function windowAt(minute: number, mean: number | null = minute, numeric = 10): S
   const about = (by: number): number | null => (mean === null ? null : mean + by);
   return {
     windowStart: minute * MINUTE,
+    resolution: 60,
+    whole: true,
     parts: 1,
     count: 10,
     numeric: mean === null ? 0 : numeric,
@@ -38,27 +40,43 @@ function windowAt(minute: number, mean: number | null = minute, numeric = 10): S
 
 describe('columns of a chart', () => {
   it('puts each window at its middle, in seconds', () => {
-    const data = chartData([windowAt(1), windowAt(2)], 60);
+    const data = chartData([windowAt(1), windowAt(2)]);
     assert.deepEqual(data.x, [90, 150]);
     assert.deepEqual(data.mean, [1, 2]);
     assert.deepEqual([data.min[0], data.p10[0], data.p90[0], data.max[0]], [-1, 0, 2, 3]);
   });
 
   it('breaks every line where windows are missing', () => {
-    const data = chartData([windowAt(1), windowAt(5)], 60);
+    const data = chartData([windowAt(1), windowAt(5)]);
     assert.equal(data.x.length, 3);
     for (const column of [data.mean, data.min, data.max, data.p10, data.p90]) assert.equal(column[1], null);
     assert.ok(data.x[1] > data.x[0] && data.x[1] < data.x[2], 'times ascend');
   });
 
+  it('draws a coarse window that stands in over all of its time', () => {
+    const coarse = { ...windowAt(0), resolution: 900 };
+    const fine = windowAt(15);
+    assert.deepEqual(chartData([coarse, fine]).x, [450, 930], 'and no gap between the two');
+    assert.deepEqual(
+      gapsOf([coarse, fine], 60, { from: 0, to: 16 * MINUTE }, { firstWindow: 0, lastWindow: 15 * MINUTE }),
+      [],
+    );
+    const fines = Array.from({ length: 15 }, (_, i) => windowAt(i));
+    assert.deepEqual(
+      mergeWindows([coarse, fine], [...fines, fine], 0),
+      [...fines, fine],
+      'it gives way to the finer ones',
+    );
+  });
+
   it('leaves windows without numbers empty', () => {
-    assert.deepEqual(chartData([windowAt(1, null)], 60).mean, [null]);
+    assert.deepEqual(chartData([windowAt(1, null)]).mean, [null]);
   });
 
   it('leaves out the quantiles where their error is wider than the values lie apart', () => {
     const tight = { ...windowAt(1, 233), min: 232.8, max: 233.4, p10: 231.9, p90: 231.9 };
     assert.equal(middleBand(tight), null);
-    assert.deepEqual([chartData([tight], 60).p10, chartData([tight], 60).max], [[null], [233.4]]);
+    assert.deepEqual([chartData([tight]).p10, chartData([tight]).max], [[null], [233.4]]);
     assert.deepEqual(middleBand({ ...windowAt(1, 9), min: 8, max: 10, p10: 7.95, p90: 9.7 }), { p10: 8, p90: 9.7 });
   });
 
@@ -94,7 +112,7 @@ describe('gaps', () => {
 
   it('do not count a coarse window that is still open', () => {
     const fine = { firstWindow: 0, lastWindow: 29 * MINUTE };
-    assert.deepEqual(gapsOf([windowAt(0)], 900, { from: 0, to: 30 * MINUTE }, fine), []);
+    assert.deepEqual(gapsOf([{ ...windowAt(0), resolution: 900 }], 900, { from: 0, to: 30 * MINUTE }, fine), []);
   });
 
   it('are none for a series without windows', () => {
@@ -127,7 +145,7 @@ describe('sparkline', () => {
   const interval = { from: 0, to: 10 * MINUTE };
 
   it('begins a new stroke after a gap', () => {
-    const path = sparkPath([windowAt(1), windowAt(2), windowAt(6), windowAt(7)], 60, interval);
+    const path = sparkPath([windowAt(1), windowAt(2), windowAt(6), windowAt(7)], interval);
     assert.equal(path.match(/M/g)?.length, 2);
   });
 
@@ -136,7 +154,7 @@ describe('sparkline', () => {
       [windowAt(1), windowAt(9)],
       [windowAt(1, 5), windowAt(2, 5)],
     ]) {
-      const numbers = [...sparkPath(windows, 60, interval).matchAll(/[ML]([\d.-]+) ([\d.-]+)/g)];
+      const numbers = [...sparkPath(windows, interval).matchAll(/[ML]([\d.-]+) ([\d.-]+)/g)];
       assert.ok(numbers.length >= 3);
       for (const [, x, y] of numbers) {
         assert.ok(Number(x) >= 0 && Number(x) <= SPARK.width, `x ${x}`);
@@ -146,6 +164,6 @@ describe('sparkline', () => {
   });
 
   it('is empty without numbers', () => {
-    assert.equal(sparkPath([windowAt(1, null)], 60, interval), '');
+    assert.equal(sparkPath([windowAt(1, null)], interval), '');
   });
 });
