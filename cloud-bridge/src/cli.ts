@@ -7,7 +7,7 @@ import { versionOf } from './main.ts';
 
 const USAGE = 2;
 /** Errors that a different command line would have avoided. */
-const USAGE_CODES = new Set(['needs-consent', 'bad-broker', 'bad-name']);
+const USAGE_CODES = new Set(['needs-consent', 'bad-broker', 'bad-name', 'bad-certificate']);
 
 /** Runs a command line; the exit code: 0 done, 1 failed, 2 not understood. */
 export async function runCli(args: readonly string[]): Promise<number> {

@@ -5,39 +5,26 @@ import { TideError, systemClock } from '@tidegate/nodes/node';
 
 import { Events } from './api/http-events.ts';
 import { HttpServer } from './api/http-server.ts';
-import { WORKER_NAME } from './broker/access.ts';
-import { Broker } from './broker/mqtt-broker.ts';
+import { startBroker, type BrokerSettings } from './broker/start-broker.ts';
 import { enrolGateway } from './enrol.ts';
 import { labelOf } from './gateway-label.ts';
 import { loadKeys, type CloudKeys } from './keys/file-keys.ts';
+import { isLoopback, namingOption } from './listening.ts';
 import { MergeWorker } from './merge/start-worker.ts';
-import type { BrokerPlace } from './merge/worker-messages.ts';
 import { Checkpointer } from './store/start-checkpoint-worker.ts';
 import { openSqliteStore } from './store/sqlite-store.ts';
 import type { Store } from './store/store.ts';
 
-export interface CloudOptions {
+export interface CloudOptions extends BrokerSettings {
   /** Database and keys; made when it is not there. */
   directory: string;
   /** Port of API and page; 0 takes a free one. */
   port: number;
-  /** `embedded`, or the URL of an MQTT broker. Its user and password may stand in the URL. */
-  broker?: string;
-  /** Port of the embedded broker; 0 takes a free one. */
-  mqttPort?: number;
   /** Where API and page listen, default 127.0.0.1. Reading needs no login, so another host also needs `anyoneMayRead`. */
   host?: string;
   anyoneMayRead?: boolean;
-  /** Where the embedded broker listens, default 127.0.0.1. */
-  mqttHost?: string;
-  /** Connections at the embedded broker, default 10,000. */
-  clients?: number;
   /** False leaves out the page. */
   page?: boolean;
-  /** What the options that choose the ports are called where the person stands, for error messages. */
-  portOptions?: { port: string; mqttPort: string };
-  /** Lines for the operator: what is wrong, once when it begins. */
-  log?: (line: string) => void;
 }
 
 export interface RunningCloud {
@@ -80,8 +67,8 @@ export async function startCloud(options: CloudOptions): Promise<RunningCloud> {
     const checkpointer = new Checkpointer(databaseFileOf(directory), log);
     checkpointer.start();
     stops.push(() => checkpointer.stop());
-    const broker = await startBroker(options, keys, stops);
-    await store.setSetting(BROKER_URL, broker.url);
+    const broker = await startBroker(options, keys.brokerPassword, stops);
+    await store.setSetting(BROKER_URL, broker.shown);
     const events = new Events();
     events.start();
     stops.push(() => events.stop());
@@ -113,65 +100,16 @@ export async function startCloud(options: CloudOptions): Promise<RunningCloud> {
       const { token, gateway } = await enrolGateway(store, keys.identity, systemClock, {
         name,
         tenant,
-        broker: broker.url,
+        broker: broker.shown,
       });
       events.changed({ kind: 'gateways', gateway: labelOf(gateway) });
       return token;
     };
-    return { pageUrl, brokerUrl: broker.url, apiToken: keys.apiToken, enrol, stop };
+    return { pageUrl, brokerUrl: broker.shown, apiToken: keys.apiToken, enrol, stop };
   } catch (error) {
     await stop();
     throw error;
   }
-}
-
-async function startBroker(
-  options: CloudOptions,
-  keys: CloudKeys,
-  stops: (() => Promise<void> | void)[],
-): Promise<BrokerPlace> {
-  const { broker = 'embedded', mqttHost = '127.0.0.1', mqttPort = 1884, clients = 10_000 } = options;
-  if (broker !== 'embedded') return elsewhere(broker);
-  const own = new Broker({ host: mqttHost, port: mqttPort, workerPassword: keys.brokerPassword, clients });
-  stops.push(() => own.stop());
-  await namingOption(own.start(), options.portOptions?.mqttPort ?? '--mqtt-port');
-  const reach = mqttHost === '0.0.0.0' ? '127.0.0.1' : mqttHost === '::' ? '::1' : mqttHost;
-  const url = `mqtt://${reach.includes(':') ? `[${reach}]` : reach}:${own.port}`;
-  return { embedded: true, url, username: WORKER_NAME, password: keys.brokerPassword };
-}
-
-function elsewhere(text: string): BrokerPlace {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !/^(mqtts?|wss?|tcp|ssl):$/.test(url.protocol) || url.hostname === '')
-    throw new TideError(
-      'bad-broker',
-      `broker: found ${JSON.stringify(text)}, allowed: embedded, or a URL like mqtt://HOST:1883`,
-    );
-  const { username, password } = url;
-  url.username = '';
-  url.password = '';
-  const shown = url.href.replace(/\/$/, '');
-  return {
-    embedded: false,
-    url: shown,
-    ...(username === '' ? {} : { username: decodeURIComponent(username), password: decodeURIComponent(password) }),
-  };
-}
-
-/** Adds to the error of a port in use which option chooses another. */
-async function namingOption<T>(starting: Promise<T>, option: string): Promise<T> {
-  try {
-    return await starting;
-  } catch (error) {
-    if (!(error instanceof TideError) || error.code !== 'port-in-use') throw error;
-    throw new TideError(error.code, `${error.message}; choose another port with ${option} (0 takes a free one)`, {
-      cause: error,
-    });
-  }
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
 export function versionOf(): string {

@@ -203,7 +203,7 @@ describe('tide-bridge', function () {
       ['no vault', (flow) => (flow[2].vault = ''), {}, /no vault is chosen/],
       ['an interval of nothing', (flow) => (flow[3].interval = '0'), {}, /interval is "0"/],
       ['a broker that is no URL', (flow) => (flow[2].broker = 'cloud.example'), {}, /is no URL/],
-      ['a CA file that is not there', (flow) => (flow[2].caFile = '/nowhere/ca.pem'), {}, /CA file \/nowhere/],
+      ['a CA file for no TLS', (flow) => (flow[2].caFile = '/nowhere/ca.pem'), {}, /speaks no TLS/],
     ];
   for (const [what, change, credentials, says] of wrong) {
     it(`shows what is wrong with ${what}`, async () => {

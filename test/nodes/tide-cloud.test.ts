@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import path from 'node:path';
 import helper from 'node-red-node-test-helper';
 import { encodeToken, loadEnrolment, makeIdentity, makeToken, publicKeys } from '@tidegate/nodes/sync';
 import type { Vault } from '@tidegate/nodes/vault';
@@ -91,14 +89,22 @@ describe('tide-cloud', function () {
     assert.equal((await loadEnrolment(vault))?.gateway, 'south');
   });
 
-  it('reads the certificates to trust', async () => {
-    const caFile = path.join(kept.root, 'ca.pem');
-    await writeFile(caFile, '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n');
+  it('names the files of the certificates, which the connection reads', async () => {
     const token = newToken('north', 'mqtts://127.0.0.1:1');
-    assert.match((await place({ caFile }, { token }))?.broker.ca ?? '', /BEGIN CERTIFICATE/);
-    await writeFile(caFile, 'not a certificate');
-    await assert.rejects(place({ caFile }, { token }), /holds no certificates/);
-    await assert.rejects(place({ caFile: `${caFile}.gone` }, { token }), /CA file/);
+    const files = { caFile: ' /etc/ca.pem', certFile: '/etc/cert.pem', keyFile: '/etc/key.pem' };
+    const made = await place({ ...files, serverName: ' cloud.example ' }, { token });
+    assert.deepEqual(made?.broker, {
+      url: 'mqtts://127.0.0.1:1',
+      tls: { ...files, caFile: '/etc/ca.pem' },
+      serverName: 'cloud.example',
+    });
+    assert.deepEqual((await place({ caFile: '${NO_SUCH_VARIABLE}' }, {}))?.broker, { url: 'mqtts://127.0.0.1:1' });
+  });
+
+  it('takes no certificate for a connection that would be plain', async () => {
+    const token = newToken('north', 'mqtt://127.0.0.1:1');
+    await assert.rejects(place({ caFile: '/etc/ca.pem' }, { token }), { code: 'bad-broker', message: /speaks no TLS/ });
+    await assert.rejects(place({ serverName: 'cloud' }, { token }), { code: 'bad-broker' });
   });
 
   it('says what is wrong', async () => {

@@ -15,6 +15,7 @@ const TOOLS = {
   chromium: { variable: 'CHROMIUM', names: ['chromium', 'chromium-browser', 'google-chrome'], debian: 'chromium' },
   gcc: { variable: 'CC', names: ['gcc', 'cc'], debian: 'gcc libc6-dev' },
   mosquitto: { variable: 'MOSQUITTO', names: ['mosquitto'], debian: 'mosquitto' },
+  openssl: { variable: 'OPENSSL', names: ['openssl'], debian: 'openssl' },
   strings: { variable: 'STRINGS', names: ['strings'], debian: 'binutils' },
   tcpdump: { variable: 'TCPDUMP', names: ['tcpdump'], debian: 'tcpdump' },
 } satisfies Record<string, Tool>;
@@ -36,6 +37,13 @@ export function needTool(context: Mocha.Context, name: ToolName): string {
   const test = context.test?.fullTitle() ?? 'a test';
   console.warn(`\n  NOT RUN: ${test}\n           ${words}.\n`);
   return context.skip();
+}
+
+/** As `needTool`, for tests that are to fail where the program is missing. */
+export function mustHaveTool(name: ToolName): string {
+  const found = findTool(name);
+  if (found !== null) return found;
+  throw new Error(`${name} was not found on the PATH: sudo apt-get install -y ${TOOLS[name].debian}`);
 }
 
 export function findTool(name: ToolName): string | null {

@@ -1,7 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
-import { TideError } from '@tidegate/nodes/node';
+import { TideError, tlsListener, type CertificateFacts, type TlsFiles } from '@tidegate/nodes/node';
 import { Aedes, type Client, type PublishPacket, type Subscription } from 'aedes';
 
 import { MAX_SUBSCRIPTIONS, WORKER_NAME, mayPublish, maySubscribe } from './access.ts';
@@ -15,6 +15,10 @@ export interface BrokerOptions {
   workerPassword: string;
   /** Connections at one time. */
   clients: number;
+  /** Gateways then connect by TLS; with `caFile` only those that show a certificate of one of its authorities. */
+  tls?: TlsFiles & { certFile: string; keyFile: string };
+  /** Told of connections that were refused, and of new certificates that cannot be used. */
+  complain?: (reason: string) => void;
 }
 
 /**
@@ -28,8 +32,13 @@ export class Broker {
   private readonly sockets = new Set<Socket>();
   private readonly limits = new WeakMap<object, PacketLimit>();
   private readonly workers = new WeakSet<Client>();
+  private readonly fromHere = new WeakSet<object>();
   private aedes: Aedes | undefined;
   private server: Server | undefined;
+  /** With TLS the merge worker, which is in this process, has a door of its own on the loopback interface. */
+  private inner: Server | undefined;
+  /** What gateways are shown; undefined without TLS. */
+  certificate: CertificateFacts | undefined;
 
   constructor(options: BrokerOptions) {
     this.options = options;
@@ -54,25 +63,49 @@ export class Broker {
     await aedes.listen();
     this.aedes = aedes;
     const { host, port, clients } = this.options;
-    const server = createServer((socket) => this.connect(aedes, socket));
+    const server = this.listener(aedes);
     server.maxConnections = clients;
     await listening(server, host, port);
     this.server = server;
+    if (this.options.tls === undefined) return;
+    const inner = createServer((socket) => {
+      this.fromHere.add(socket);
+      this.connect(aedes, socket);
+    });
+    await listening(inner, '127.0.0.1', 0);
+    this.inner = inner;
+  }
+
+  private listener(aedes: Aedes): Server {
+    const { tls, complain = () => undefined } = this.options;
+    if (tls === undefined)
+      return createServer((socket) => {
+        this.fromHere.add(socket);
+        this.connect(aedes, socket);
+      });
+    const { server, certificate } = tlsListener(tls, (socket) => this.connect(aedes, socket), complain);
+    this.certificate = certificate;
+    return server;
   }
 
   async stop(): Promise<void> {
-    const { aedes, server } = this;
+    const { aedes, server, inner } = this;
     this.aedes = undefined;
     this.server = undefined;
-    const closed = server === undefined ? undefined : new Promise((resolve) => server.close(resolve));
+    this.inner = undefined;
+    const closed = [server, inner].map((one) => new Promise((resolve) => (one ? one.close(resolve) : resolve(one))));
     for (const socket of this.sockets) socket.destroy();
-    await closed;
+    await Promise.all(closed);
     await new Promise<void>((resolve) => (aedes === undefined ? resolve() : aedes.close(resolve)));
   }
 
   get port(): number {
-    const address: AddressInfo | string | null | undefined = this.server?.address();
-    return typeof address === 'object' && address !== null ? address.port : 0;
+    return portOf(this.server);
+  }
+
+  /** Where the merge worker connects, without TLS; nobody else is admitted there. */
+  get innerPort(): number {
+    return portOf(this.inner ?? this.server);
   }
 
   get clients(): number {
@@ -100,7 +133,9 @@ export class Broker {
   private admits(client: Client, name: string | undefined, password: Readonly<Buffer> | undefined): boolean {
     const limit = this.limits.get(client.conn);
     if (limit !== undefined) limit.limit = PACKET_LIMIT;
-    if (name !== WORKER_NAME) return true;
+    const fromHere = this.fromHere.has(client.conn);
+    if (name !== WORKER_NAME) return !fromHere || this.inner === undefined;
+    if (!fromHere) return false;
     const expected = Buffer.from(this.options.workerPassword);
     const given = Buffer.from(password ?? []);
     if (given.length !== expected.length || !timingSafeEqual(given, expected)) return false;
@@ -121,6 +156,11 @@ export class Broker {
     const subscriptions: object = Reflect.get(client, 'subscriptions');
     return maySubscribe(topic) && Object.keys(subscriptions).length < MAX_SUBSCRIPTIONS;
   }
+}
+
+function portOf(server: Server | undefined): number {
+  const address: AddressInfo | string | null | undefined = server?.address();
+  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 function listening(server: Server, host: string, port: number): Promise<void> {

@@ -13,6 +13,10 @@ interface RunOptions {
   broker: string;
   mqttPort: number;
   mqttHost: string;
+  mqttCert?: string;
+  mqttKey?: string;
+  mqttCa?: string;
+  mqttPlain?: boolean;
   json?: boolean;
 }
 
@@ -25,6 +29,13 @@ export function addRun(program: Command): void {
     .option('--broker <where>', 'embedded, or the URL of an MQTT broker', 'embedded')
     .option('--mqtt-port <n>', 'port of the embedded broker; 0 takes a free one', portNumber, 1884)
     .option('--mqtt-host <host>', 'where the embedded broker listens', '127.0.0.1')
+    .option('--mqtt-cert <file>', 'certificate that the embedded broker shows (TLS), or that is shown to yours; PEM')
+    .option('--mqtt-key <file>', 'its private key; PEM, readable by its owner only')
+    .option(
+      '--mqtt-ca <file>',
+      'authorities of the gateways that may connect (mutual TLS), or that are trusted of yours',
+    )
+    .option('--mqtt-plain', 'says that an embedded broker without TLS on the network is meant')
     .addOption(new Option('--json', 'print one line of JSON when all is ready, then only errors'))
     .addHelpText(
       'after',
@@ -43,6 +54,12 @@ async function run(options: RunOptions): Promise<void> {
     broker: withBrokerLogin(options.broker, process.env),
     mqttPort: options.mqttPort,
     mqttHost: options.mqttHost,
+    mqttTls: {
+      ...(options.mqttCa === undefined ? {} : { caFile: options.mqttCa }),
+      ...(options.mqttCert === undefined ? {} : { certFile: options.mqttCert }),
+      ...(options.mqttKey === undefined ? {} : { keyFile: options.mqttKey }),
+    },
+    mqttPlain: options.mqttPlain ?? false,
     log: (line) => process.stderr.write(`tidegate-cloud: ${line}\n`),
   });
   const ended = new Promise<void>((resolve) => {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Socket } from 'node:net';
 
-import { reasonOf } from '@tidegate/nodes/node';
+import { TlsStore, reasonOf, tlsFault } from '@tidegate/nodes/node';
 import { MAX_FRAME_BYTES, parseTopic, type Address } from '@tidegate/nodes/sync';
 import { connect, type IClientOptions, type MqttClient } from 'mqtt';
 
@@ -39,11 +39,13 @@ export class MqttLink {
   private readonly broker: BrokerPlace;
   private readonly events: LinkEvents;
   private readonly troubles = new Map<string, string>();
+  private readonly store: TlsStore;
   private clients: MqttClient[] = [];
 
   constructor(broker: BrokerPlace, events: LinkEvents) {
     this.broker = broker;
     this.events = events;
+    this.store = new TlsStore(broker.tls ?? {});
   }
 
   start(): void {
@@ -53,7 +55,7 @@ export class MqttLink {
 
   /** What keeps the link from working, in words. */
   problems(): string[] {
-    return [...new Set(this.troubles.values())].map((trouble) => `broker ${this.broker.url}: ${trouble}`);
+    return [...new Set(this.troubles.values())].map((trouble) => `broker ${this.broker.shown}: ${trouble}`);
   }
 
   /** Sends a frame; without a connection it is dropped, and its gateway will ask again. */
@@ -74,6 +76,7 @@ export class MqttLink {
       ...(embedded ? PLAIN : BOUNDED),
       ...(username === undefined ? {} : { username }),
       ...(password === undefined ? {} : { password }),
+      ...this.store.read(),
       clientId: `tidegate-cloud-${name}-${randomBytes(6).toString('hex')}`,
       clean: true,
       keepalive: 30,
@@ -99,12 +102,24 @@ export class MqttLink {
     });
     client.on('close', () => {
       if (!this.troubles.has(name)) this.troubles.set(name, 'the connection is lost');
+      this.renew(client);
     });
     client.on('error', (error) => {
-      this.troubles.set(name, reasonOf(error));
+      this.troubles.set(name, tlsFault(error) ?? reasonOf(error));
       if ('code' in error && (error.code === V3_REFUSES_VERSION || error.code === V5_REFUSES_VERSION))
         Object.assign(client.options, PLAIN);
     });
     return client;
+  }
+
+  /** The next connection is made with the certificates that lie there by then. */
+  private renew(client: MqttClient): void {
+    try {
+      Object.assign(client.options, this.store.read());
+    } catch (error) {
+      this.troubles.set('certificates', reasonOf(error));
+      return;
+    }
+    this.troubles.delete('certificates');
   }
 }

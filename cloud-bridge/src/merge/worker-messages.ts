@@ -1,3 +1,4 @@
+import type { TlsFiles } from '@tidegate/nodes/node';
 import type { Identity } from '@tidegate/nodes/sync';
 
 import type { ChangeEvent } from '../api/contract.ts';
@@ -6,8 +7,12 @@ import type { Refusal } from './refusals.ts';
 export interface BrokerPlace {
   /** In this process, and known to speak MQTT 3.1.1. */
   embedded: boolean;
-  /** Without user and password. */
+  /** What gateways and people are told; without user and password. */
+  shown: string;
+  /** Where the worker connects. */
   url: string;
+  /** What it shows to a broker elsewhere, and trusts of it. */
+  tls?: TlsFiles;
   username?: string;
   password?: string;
 }

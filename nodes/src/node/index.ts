@@ -5,3 +5,6 @@ export type { GatewayHost } from './host.ts';
 export type * from './node-red.ts';
 export { BUILT, ClockWatch, askTimeService, bootClock, bootId, type TimeServicePlaces } from './file-clock.ts';
 export { ClockTrust, type ClockState, type SystemTime } from './clock-trust.ts';
+export { TlsStore, type CertificateFacts, type TlsFiles, type TlsMaterial } from './file-tls.ts';
+export { tlsFault } from './tls-errors.ts';
+export { tlsListener, type TlsListener } from './mqtt-tls-listener.ts';

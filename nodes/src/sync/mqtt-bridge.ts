@@ -1,5 +1,6 @@
 import { systemClock } from '../node/clock.ts';
 import { TideError } from '../node/errors.ts';
+import type { CertificateFacts } from '../node/file-tls.ts';
 import { companions } from '../node/shared.ts';
 import { GRANTS } from '../privacy/grants.ts';
 import { sharedStateOf } from '../state/shared-state.ts';
@@ -8,7 +9,8 @@ import { timekeeperOf } from '../vault/timekeeper.ts';
 import type { Vault } from '../vault/vault.ts';
 import type { BridgeStatus } from './bridge-status.ts';
 import type { Enrolment } from './enrolment-store.ts';
-import { MqttTransport, checkBrokerUrl, type BrokerOptions } from './mqtt-transport.ts';
+import { checkBroker, type BrokerOptions } from './broker-place.ts';
+import { MqttTransport } from './mqtt-transport.ts';
 import { outgoingOf } from './outgoing.ts';
 import { Session } from './session.ts';
 
@@ -18,6 +20,15 @@ export interface BridgeOptions {
   broker: BrokerOptions;
   /** Blocks are sent in batches at this interval; alerts never wait. Milliseconds. */
   intervalMs: number;
+}
+
+/** What is shown of a connection: no secret. */
+export interface Security {
+  broker: string;
+  caFile?: string;
+  serverName?: string;
+  /** The gateway's own, as last shown to the broker. */
+  certificate?: CertificateFacts;
 }
 
 const running = companions<Vault, Bridge>('bridge');
@@ -49,7 +60,7 @@ export class Bridge {
   /** Throws TideError `bad-broker`, or `bridge-runs` when another bridge sends for this vault. */
   async start(): Promise<void> {
     const { vault, enrolment, broker, intervalMs } = this.options;
-    checkBrokerUrl(broker.url);
+    checkBroker(broker);
     if (running.has(vault))
       throw new TideError('bridge-runs', 'another tide-bridge sends for this vault already; one is enough');
     running.set(vault, this);
@@ -117,6 +128,20 @@ export class Bridge {
   /** Undefined before it has started. */
   status(): BridgeStatus | undefined {
     return this.session?.status();
+  }
+
+  /** How the way to the broker is secured; undefined before the start. */
+  security(): Security | undefined {
+    const { transport } = this;
+    if (transport === undefined) return undefined;
+    const { url, tls, serverName } = this.options.broker;
+    const { certificate } = transport;
+    return {
+      broker: url,
+      ...(tls?.caFile === undefined ? {} : { caFile: tls.caFile }),
+      ...(serverName === undefined ? {} : { serverName }),
+      ...(certificate === undefined ? {} : { certificate }),
+    };
   }
 
   /** Calls back when the status changes, at most twice a second. Returns the unsubscriber. */

@@ -1,54 +1,21 @@
-import { Socket } from 'node:net';
-import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
-import { TideError, reasonOf } from '../node/errors.ts';
-import { Backoff } from './backoff.ts';
+import { TlsStore, type CertificateFacts } from '../node/file-tls.ts';
+import { checkBroker, type BrokerOptions } from './broker-place.ts';
 import type { FrameType } from './messages.ts';
-import { downFilter, topicOf } from './topics.ts';
+import { MqttLane, type ConnectionName, type TransportEvents } from './mqtt-lane.ts';
 import type { Lane, Transport } from './transport.ts';
-
-export interface BrokerOptions {
-  /** `mqtt://`, `mqtts://`, `ws://` or `wss://`. */
-  url: string;
-  username?: string;
-  password?: string;
-  /** Certificates of the authorities to trust, PEM. */
-  ca?: string;
-}
-
-export interface TransportEvents {
-  connected(lane: Lane): void;
-  disconnected(lane: Lane, reason: string): void;
-  received(topic: string, frame: Uint8Array): void;
-  /** A lane that was full takes frames again. */
-  ready(): void;
-}
-
-const RECONNECT = { floorMs: 250, firstMs: 5_000, capMs: 60_000 };
-const CONNECT_TIMEOUT_MS = 15_000;
-const KEEPALIVE_S = 30;
-/** Bytes that a lane may hold back in its socket. */
-const MAX_BUFFERED = 1 << 20;
-/** A broker that sends more than this without completing a packet is cut off: a frame has at most 1 MB. */
-const MAX_INCOMING = 4 << 20;
-const STOP_TIMEOUT_MS = 2_000;
-
-/** Whose connections these are; `instance` tells copies of a gateway apart at the broker. */
-export interface ConnectionName {
-  tenant: string;
-  gateway: string;
-  instance?: string;
-}
 
 /** Two connections to the cloud's broker, one for alerts and one for everything else, each with its own reconnection. */
 export class MqttTransport implements Transport {
   private readonly lanes: Record<Lane, MqttLane>;
+  private readonly store: TlsStore;
 
   constructor(broker: BrokerOptions, name: ConnectionName, events: TransportEvents) {
-    checkBrokerUrl(broker.url);
+    checkBroker(broker);
+    this.store = new TlsStore(broker.tls ?? {});
     const random = Math.random;
     this.lanes = {
-      alert: new MqttLane('alert', broker, name, events, random),
-      bulk: new MqttLane('bulk', broker, name, events, random),
+      alert: new MqttLane('alert', broker, this.store, name, events, random),
+      bulk: new MqttLane('bulk', broker, this.store, name, events, random),
     };
   }
 
@@ -64,185 +31,9 @@ export class MqttTransport implements Transport {
   send(lane: Lane, type: FrameType, frame: Uint8Array): boolean {
     return this.lanes[lane].send(type, frame);
   }
-}
 
-/** Throws TideError `bad-broker`. */
-export function checkBrokerUrl(url: string): void {
-  let protocol: string;
-  try {
-    ({ protocol } = new URL(url));
-  } catch (error) {
-    throw new TideError(
-      'bad-broker',
-      `broker "${url.slice(0, 200)}" is no URL; write e.g. mqtts://cloud.example:8883`,
-      {
-        cause: error,
-      },
-    );
+  /** The certificate that was shown to the broker last. */
+  get certificate(): CertificateFacts | undefined {
+    return this.store.certificate;
   }
-  if (!['mqtt:', 'mqtts:', 'ws:', 'wss:'].includes(protocol))
-    throw new TideError('bad-broker', `broker "${url.slice(0, 200)}": mqtt, mqtts, ws and wss are allowed`);
-}
-
-class MqttLane {
-  private readonly lane: Lane;
-  private readonly broker: BrokerOptions;
-  private readonly name: ConnectionName;
-  private readonly events: TransportEvents;
-  private readonly backoff: Backoff;
-  private client: MqttClient | undefined;
-  private timer: NodeJS.Timeout | undefined;
-  private up = false;
-  private full = false;
-  private running = false;
-  private reason = '';
-
-  constructor(lane: Lane, broker: BrokerOptions, name: ConnectionName, events: TransportEvents, random: () => number) {
-    this.lane = lane;
-    this.broker = broker;
-    this.name = name;
-    this.events = events;
-    this.backoff = new Backoff(random, RECONNECT);
-  }
-
-  start(): void {
-    this.running = true;
-    this.connect();
-  }
-
-  async stop(): Promise<void> {
-    this.running = false;
-    clearTimeout(this.timer);
-    const client = this.client;
-    if (client === undefined) return;
-    this.client = undefined;
-    this.up = false;
-    await new Promise<void>((resolve) => {
-      // A connection that does not answer must not hold up a deploy.
-      const force = setTimeout(() => client.end(true, () => resolve()), STOP_TIMEOUT_MS);
-      client.end(!client.connected, () => {
-        clearTimeout(force);
-        resolve();
-      });
-    });
-    client.removeAllListeners();
-    client.on('error', ignoreAfterEnd);
-  }
-
-  send(type: FrameType, frame: Uint8Array): boolean {
-    const client = this.client;
-    if (client === undefined || !this.up) return false;
-    if (client.stream.writableLength > MAX_BUFFERED) {
-      if (!this.full) client.stream.once('drain', () => this.drained());
-      this.full = true;
-      return false;
-    }
-    const { tenant, gateway } = this.name;
-    const topic = topicOf({ tenant, gateway, direction: 'up', type });
-    // Bulk goes at QoS 0: the cloud acknowledges what it has committed, and a broker's own acknowledgement says less.
-    const qos = type === 'live' || type === 'fill' ? 0 : 1;
-    client.publish(topic, Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength), { qos }, (error) => {
-      // Not lost: what the cloud does not acknowledge is sent again. The reason shows up as the end of the connection.
-      if (error !== undefined && error !== null && this.client === client && this.up) client.stream.destroy();
-    });
-    return true;
-  }
-
-  private drained(): void {
-    this.full = false;
-    this.events.ready();
-  }
-
-  private connect(): void {
-    const { url, username, password, ca } = this.broker;
-    const { tenant, gateway, instance } = this.name;
-    const options: IClientOptions = {
-      // With the instance in it, a copy of this gateway and this one do not end each other's connections.
-      clientId: ['tide', tenant, gateway, ...(instance === undefined ? [] : [instance]), this.lane].join('-'),
-      clean: true,
-      protocolVersion: 4,
-      keepalive: KEEPALIVE_S,
-      reschedulePings: true,
-      connectTimeout: CONNECT_TIMEOUT_MS,
-      reconnectPeriod: 0,
-      resubscribe: false,
-      queueQoSZero: false,
-      ...(username === undefined ? {} : { username }),
-      ...(password === undefined ? {} : { password }),
-      ...(ca === undefined ? {} : { ca }),
-    };
-    this.reason = 'the connection ended';
-    const client = mqtt.connect(url, options);
-    this.client = client;
-    this.full = false;
-    client.on('error', (error) => {
-      this.reason = describe(error, url);
-      if (!client.connected) client.end(true);
-    });
-    client.on('connect', () => {
-      boundIncoming(client, () => this.cut(client, 'the broker sent a packet that is too large'));
-      // Otherwise an alert waits up to 40 ms behind the packet before it (RFC 896 against RFC 1122, 4.2.3.2).
-      if (client.stream instanceof Socket) client.stream.setNoDelay(true);
-      this.subscribed(client, () => {
-        if (this.client !== client || !this.running) return;
-        this.up = true;
-        this.backoff.reset();
-        this.events.connected(this.lane);
-      });
-    });
-    client.on('message', (topic, payload) => this.events.received(topic, payload));
-    client.on('close', () => this.closed(client));
-  }
-
-  /** Only the bulk lane listens: acknowledgements of alerts come there too, and each frame once. */
-  private subscribed(client: MqttClient, done: () => void): void {
-    if (this.lane === 'alert') {
-      done();
-      return;
-    }
-    const filter = downFilter(this.name.tenant, this.name.gateway);
-    client.subscribe(filter, { qos: 1 }, (error, granted) => {
-      const refused = granted?.some(({ qos }) => qos === 128) ?? false;
-      if ((error === null || error === undefined) && !refused) done();
-      else this.cut(client, `the broker refused the subscription to ${filter}`);
-    });
-  }
-
-  /** Ends a connection for a reason of ours; MQTT.js passes on only the socket's own errors. */
-  private cut(client: MqttClient, reason: string): void {
-    this.reason = reason;
-    client.stream.destroy();
-  }
-
-  private closed(client: MqttClient): void {
-    if (this.client !== client) return;
-    this.client = undefined;
-    this.up = false;
-    client.end(true);
-    this.events.disconnected(this.lane, this.reason);
-    if (this.running) this.timer = setTimeout(() => this.connect(), this.backoff.next());
-  }
-}
-
-/** MQTT.js gathers a packet however long the broker says it is; this ends the connection instead. */
-function boundIncoming(client: MqttClient, cut: () => void): void {
-  let pending = 0;
-  client.on('packetreceive', () => {
-    pending = 0;
-  });
-  client.stream.on('data', (chunk: Uint8Array) => {
-    pending += chunk.length;
-    if (pending > MAX_INCOMING) cut();
-  });
-}
-
-/** Late errors of a client that was ended on purpose say nothing new; without a listener they would end the process. */
-function ignoreAfterEnd(): void {}
-
-function describe(error: Error, url: string): string {
-  const code = 'code' in error ? error.code : undefined;
-  if (code === 'ECONNREFUSED') return `nobody listens at ${url}`;
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `the name in ${url} is not known`;
-  if (code === 4 || code === 5) return 'the broker refused the user or the password';
-  return error.message === '' ? reasonOf(code ?? 'unknown error') : error.message;
 }

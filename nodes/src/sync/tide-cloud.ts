@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises';
-import { TideError, reasonOf } from '../node/errors.ts';
+import { TideError } from '../node/errors.ts';
+import type { TlsFiles } from '../node/file-tls.ts';
 import type { Node, NodeDefinition, NodeRed } from '../node/node-red.ts';
 import { vaultOf } from '../node/vault-of.ts';
 import type { Vault } from '../vault/vault.ts';
 import { loadEnrolment, storeEnrolment, type Enrolment } from './enrolment-store.ts';
-import { checkBrokerUrl, type BrokerOptions } from './mqtt-transport.ts';
+import { checkBroker, type BrokerOptions } from './broker-place.ts';
 
 interface TideCloudDefinition extends NodeDefinition {
   /** Id of the tide-vault that keeps the gateway's identity. */
@@ -13,6 +13,11 @@ interface TideCloudDefinition extends NodeDefinition {
   broker: string;
   /** File with the certificates to trust, PEM; empty: the machine's own. */
   caFile: string;
+  /** Files with the certificate that the gateway shows and its key, PEM; empty: none. */
+  certFile?: string;
+  keyFile?: string;
+  /** The name that the broker's certificate bears; empty: that of the URL. */
+  serverName?: string;
 }
 
 /** Where a gateway is enrolled and how to get there. */
@@ -28,8 +33,6 @@ export interface TideCloudNode extends Node {
   place(vault: Vault): Promise<CloudPlace | undefined>;
 }
 
-const MAX_CA_BYTES = 1 << 20;
-
 export default function (RED: NodeRed): void {
   function TideCloud(this: Node, definition: TideCloudDefinition): void {
     RED.nodes.createNode(this, definition);
@@ -38,12 +41,16 @@ export default function (RED: NodeRed): void {
     const place: TideCloudNode['place'] = async (vault) => {
       const enrolment = await (isSet(token) ? storeEnrolment(vault, token) : loadEnrolment(vault));
       if (enrolment === undefined) return undefined;
+      const tls = tlsOf(definition);
+      const { serverName } = definition;
       const broker: BrokerOptions = {
         url: brokerOf(definition, enrolment),
         ...(isSet(user) ? { username: user } : {}),
         ...(isSet(password) ? { password } : {}),
-        ...(isSet(definition.caFile) ? { ca: await readCertificates(definition.caFile) } : {}),
+        ...(Object.keys(tls).length > 0 ? { tls } : {}),
+        ...(isSet(serverName) ? { serverName: serverName.trim() } : {}),
       };
+      checkBroker(broker);
       return { enrolment, broker };
     };
     Object.assign(this, { vault, place });
@@ -62,18 +69,14 @@ function brokerOf({ broker }: TideCloudDefinition, enrolment: Enrolment): string
   const url = isSet(broker) ? broker.trim() : enrolment.broker;
   if (url === undefined)
     throw new TideError('no-broker', 'the token names no broker; enter the URL of the cloud’s broker in tide-cloud');
-  checkBrokerUrl(url);
   return url;
 }
 
-async function readCertificates(file: string): Promise<string> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    throw new TideError('bad-ca-file', `CA file ${file}: ${reasonOf(error)}`, { cause: error });
-  }
-  if (text.length > MAX_CA_BYTES || !text.includes('-----BEGIN CERTIFICATE-----'))
-    throw new TideError('bad-ca-file', `CA file ${file} holds no certificates in PEM form`);
-  return text;
+/** Paths only: what they lead to is read at each connection. */
+function tlsOf({ caFile, certFile, keyFile }: TideCloudDefinition): TlsFiles {
+  return {
+    ...(isSet(caFile) ? { caFile: caFile.trim() } : {}),
+    ...(isSet(certFile) ? { certFile: certFile.trim() } : {}),
+    ...(isSet(keyFile) ? { keyFile: keyFile.trim() } : {}),
+  };
 }
