@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { clockCommand } from './commands/clock.ts';
 import { demoCommand } from './commands/demo.ts';
 import { detectCommand } from './commands/detect.ts';
+import { drillCommand } from './commands/drill.ts';
 import { exportCommand } from './commands/export.ts';
 import { grantCommand } from './commands/grant.ts';
 import { hashPasswordCommand } from './commands/hash-password.ts';
@@ -39,6 +40,7 @@ export function tidegate(): Command {
     vaultCommand,
     replayCommand,
     detectCommand,
+    drillCommand,
     exportCommand,
     importCommand,
     hashPasswordCommand,

@@ -52,6 +52,7 @@ export class BlockLane {
   private readonly lost = new Map<string, Range[]>();
   private flights: Flight[] = [];
   private frames = 0;
+  private sentAgain = 0;
   /** Bytes of a frame for each byte of the blocks in it. */
   private ratio = 0.6;
   private heldUntil = -Infinity;
@@ -68,6 +69,11 @@ export class BlockLane {
 
   get latencyMs(): number {
     return this.window.latencyMs;
+  }
+
+  /** Frames that held a block which had been sent before. */
+  get framesAgain(): number {
+    return this.sentAgain;
   }
 
   get underWayBytes(): number {
@@ -228,6 +234,7 @@ export class BlockLane {
     const numbers = cleared.map(({ number }) => number);
     const lost = this.lost.get(stream) ?? [];
     const again = numbers.some((number) => contains(lost, number));
+    if (again) this.sentAgain++;
     this.flights.push({ stream, waiting: new Set(numbers), bytes, sentAt: this.clock.monotonic(), again });
     return true;
   }

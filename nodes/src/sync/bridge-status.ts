@@ -19,6 +19,8 @@ export interface BridgeStatus {
   refusedReason?: string;
   framesSent: number;
   bytesSent: number;
+  /** Frames of blocks among them that held a block which had been sent before. */
+  framesAgain: number;
   /** Smoothed time from sending to the cloud's acknowledgement; 0 before the first. */
   latencyMs: number;
 }
@@ -79,6 +81,7 @@ interface Measured {
   orphansWaiting: number;
   alertsWaiting: number;
   latencyMs: number;
+  framesAgain: number;
 }
 
 /** Counts, and remembers since when things are as they are. */
@@ -108,7 +111,7 @@ export class StatusKeeper {
   }
 
   status(state: BridgeStatus['state'], reason: string, measured: Measured): BridgeStatus {
-    const { remaining, backlog, alertsWaiting, orphansWaiting, latencyMs } = measured;
+    const { remaining, backlog, alertsWaiting, orphansWaiting, latencyMs, framesAgain } = measured;
     if (state !== this.state) {
       this.state = state;
       this.since = this.clock.now();
@@ -129,6 +132,7 @@ export class StatusKeeper {
       ...(this.refusedReason === undefined ? {} : { refusedReason: this.refusedReason }),
       framesSent: this.framesSent,
       bytesSent: this.bytesSent,
+      framesAgain,
       latencyMs,
     };
   }

@@ -26,4 +26,6 @@ export { Session, type SessionParts } from './session.ts';
 export { CONFLICTS } from './settling.ts';
 export type { Lane, Transport } from './transport.ts';
 export { Outgoing, outgoingOf } from './outgoing.ts';
+export { tallyOf } from './block-tally.ts';
+export { splitBlocks } from './split-blocks.ts';
 export { NAME, UP_FILTER, checkName, downFilter, parseTopic, topicOf } from './topics.ts';

@@ -169,6 +169,7 @@ export class Session {
       alertsWaiting,
       orphansWaiting: orphans.waiting,
       latencyMs: blocks.latencyMs,
+      framesAgain: blocks.framesAgain,
     });
   }
 

@@ -128,6 +128,7 @@ describe('status line', () => {
     framesSent: 0,
     bytesSent: 0,
     latencyMs: 0,
+    framesAgain: 0,
   };
   const line = (change: Partial<BridgeStatus>): string => statusText({ ...status, ...change }, () => '12:04');
 
