@@ -223,7 +223,11 @@ export class BlockLane {
     const grants = this.outgoing.grants;
     const cleared = blocks.map((block) => ({
       number: block.number,
-      body: withoutRefused(this.nameOf, grants, block, this.complain) ?? block.body,
+      body:
+        withoutRefused(this.nameOf, grants, block, (reason) => {
+          this.settling.unreadable(stream, block.number);
+          this.complain(reason);
+        }) ?? block.body,
     }));
     const raw = cleared.reduce((sum, { body }) => sum + body.length, 0);
     const live = first >= (this.streams.get(stream)?.liveFrom ?? 1);

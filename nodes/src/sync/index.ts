@@ -15,6 +15,7 @@ export { FrameError, type FrameErrorCode } from './frame-error.ts';
 export { MAX_BODY_BYTES, MAX_FRAME_BYTES, type Address, type FrameHeader } from './frame.ts';
 export { makeIdentity, publicKeys, type Identity, type KeyPair, type PeerKeys } from './identity.ts';
 export * from './messages.ts';
+export { readAccount, type Account, type EarlierAccount, type SeriesAccount } from './account.ts';
 export { blockTally } from './block-tally.ts';
 export { Backoff, type BackoffOptions } from './backoff.ts';
 export { statusText, timeText, type BridgeStatus } from './bridge-status.ts';

@@ -1,4 +1,5 @@
 import type { StreamBacklog } from '../vault/vault.ts';
+import { AccountLane } from './account-lane.ts';
 import { AlertLane } from './alert-lane.ts';
 import { BlockLane } from './block-lane.ts';
 import { GapLane } from './gap-lane.ts';
@@ -12,12 +13,14 @@ export class Lanes {
   readonly blocks: BlockLane;
   readonly gaps: GapLane;
   readonly orphans: OrphanLane;
+  readonly accounts: AccountLane;
 
   constructor(parts: LaneParts, random: () => number) {
     this.alerts = new AlertLane(parts);
     this.blocks = new BlockLane(parts);
     this.gaps = new GapLane(parts);
     this.orphans = new OrphanLane(parts, random);
+    this.accounts = new AccountLane(parts, random);
   }
 
   /** Takes note of what waits; `all` with the streams of earlier incarnations. */
@@ -33,13 +36,15 @@ export class Lanes {
     if (handshake.welcomed && (await this.blocks.step())) lost();
     if (handshake.welcomed) await this.gaps.step();
     if (handshake.welcomed && this.blocks.idle) await this.orphans.step();
+    if (handshake.welcomed && this.blocks.idle) await this.accounts.step();
   }
 
   /** When there is something to do next, monotonic. */
   nextWake(handshake: Handshake, connected: boolean): number {
     let earliest = Infinity;
     if (handshake.welcomed) earliest = Math.min(this.blocks.nextWake(), this.gaps.nextWake());
-    if (handshake.welcomed && this.blocks.idle) earliest = Math.min(earliest, this.orphans.nextWake());
+    if (handshake.welcomed && this.blocks.idle)
+      earliest = Math.min(earliest, this.orphans.nextWake(), this.accounts.nextWake());
     if (handshake.halted === undefined && connected) earliest = Math.min(earliest, this.alerts.nextWake());
     return earliest;
   }
@@ -49,6 +54,7 @@ export class Lanes {
     this.blocks.reset();
     this.gaps.reset();
     this.orphans.reset();
+    this.accounts.reset();
   }
 
   reset(): void {

@@ -36,7 +36,7 @@ export class Receipts {
   /** An ACK. True when it names alerts. */
   acknowledged(body: Uint8Array): boolean {
     const { lanes, settling, complain } = this.parts;
-    const { streams, alerts, gaps, conflicts } = decodeBody(ack, body);
+    const { streams, alerts, gaps, conflicts, verdict } = decodeBody(ack, body);
     this.holdBackoff.reset();
     lanes.alerts.acknowledged(alerts);
     this.held(streams);
@@ -45,6 +45,7 @@ export class Receipts {
       complain(`the cloud holds other bytes under blocks of ${stream}, and keeps those`);
     }
     if (gaps !== undefined) lanes.gaps.acknowledged(gaps);
+    if (verdict !== undefined) lanes.accounts.verdict(verdict);
     return alerts.length > 0;
   }
 

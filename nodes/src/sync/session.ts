@@ -250,6 +250,7 @@ export class Session {
       this.releaseAt = this.clock.monotonic() + this.parts.intervalMs;
       lanes.blocks.begin(judged.backlog, message.credits);
       lanes.alerts.wake();
+      lanes.accounts.begin();
     }
     this.receipts.held(message.streams);
     await greeting.repeatNames(message, judged.backlog);

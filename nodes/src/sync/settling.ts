@@ -2,7 +2,7 @@ import type { Clock } from '../node/clock.ts';
 import { reasonOf } from '../node/errors.ts';
 import type { Change, Range, Vault } from '../vault/vault.ts';
 import { gapKey } from '../vault/gaps.ts';
-import { normalise } from './ranges.ts';
+import { clip, normalise } from './ranges.ts';
 
 /** Document that counts blocks which the cloud could not read and set aside. */
 export const POISON = { namespace: 'outgoing', key: 'poisoned' } as const;
@@ -52,6 +52,8 @@ export class Settling {
   private readonly ended: () => void;
   private at = -Infinity;
   private underWay: Promise<void> | undefined;
+  /** Blocks that go out empty, since nobody can read what is in them. */
+  private readonly hollow = new Map<string, Range[]>();
   private waiting = nothing();
   private committing = nothing();
   private poisonedBefore: number | undefined;
@@ -80,6 +82,11 @@ export class Settling {
     this.blocks(stream, ranges);
     addRanges(this.waiting.conflict, stream, ranges);
     for (const [from, to] of ranges) this.waiting.conflicts += to - from + 1;
+  }
+
+  /** A block that goes out empty, since nobody can read what is in it: when it ends, its readings are not delivered. */
+  unreadable(stream: string, number: number): void {
+    addRanges(this.hollow, stream, [[number, number]]);
   }
 
   alerts(acknowledged: readonly (readonly [id: string, revision: number])[]): void {
@@ -136,6 +143,13 @@ export class Settling {
     this.ended();
   }
 
+  private hollowIn(blocks: ReadonlyMap<string, readonly Range[]>): Map<string, Range[]> {
+    const found = new Map<string, Range[]>();
+    for (const [stream, numbers] of this.hollow)
+      for (const [from, to] of blocks.get(stream) ?? []) addRanges(found, stream, clip(numbers, from, to));
+    return found;
+  }
+
   private async count({ namespace, key }: typeof POISON | typeof CONFLICTS): Promise<number> {
     return Number((await this.vault.documents.get(namespace, key)) ?? 0);
   }
@@ -147,15 +161,12 @@ export class Settling {
     const settled = this.waiting;
     this.waiting = nothing();
     this.committing = settled;
-    // What is left of the blocks after these two was delivered: each is let go once, by the first that names it.
-    const changes: Change[] = (['poison', 'conflict', undefined] as const).flatMap((as) =>
-      [...settled[as ?? 'blocks']].map(([stream, ranges]): Change => ({
-        kind: 'blocks-acknowledged',
-        stream,
-        ranges,
-        ...(as && { as }),
-      })),
+    // What is left of the blocks after these was delivered: each is let go once, by the first that names it.
+    const ends = { damaged: this.hollowIn(settled.blocks), poison: settled.poison, conflict: settled.conflict };
+    const changes: Change[] = (['damaged', 'poison', 'conflict'] as const).flatMap((as) =>
+      [...ends[as]].map(([stream, ranges]): Change => ({ kind: 'blocks-acknowledged', stream, ranges, as })),
     );
+    for (const [stream, ranges] of settled.blocks) changes.push({ kind: 'blocks-acknowledged', stream, ranges });
     if (settled.alerts.size > 0) changes.push({ kind: 'alerts-acknowledged', alerts: [...settled.alerts.values()] });
     for (const [id, last] of settled.gaps)
       changes.push({ kind: 'document', namespace: GAPS_TOLD, key: gapKey(id), value: last });

@@ -177,7 +177,6 @@ describe('what a gateway claims to have delivered', () => {
   it('that was played again is not kept over a newer one', async () => {
     await deliver(1, { 1: 60 });
     const claim = { id: 5, stream: STREAM, sealed: 1, waiting: [], from: 0, to: 99, unsaid: [] };
-    const row = (delivered: number): number[] => [1, delivered, 0, delivered, 0, 0, 0, 0, 0, 0, 0];
     await store.compare({ incarnationId, claim: { ...claim, series: [row(60)] }, frame: 10, now: NOW + 10 });
     await store.compare({ incarnationId, claim: { ...claim, series: [row(9)] }, frame: 9, now: NOW + 11 });
     const [{ checkedAt, series }] = await store.claims(gatewayId);
@@ -209,6 +208,8 @@ describe('what a gateway claims to have delivered', () => {
     assert.equal((await compare({ 1: { delivered: 60 } })).result, 'equal');
   });
 });
+
+const row = (delivered: number): number[] => [1, delivered, 0, delivered, 0, 0, 0, 0, 0, 0, 0];
 
 function minuteOf(readings: number): Summary {
   let summary = emptySummary();

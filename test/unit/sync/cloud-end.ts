@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { decodeBlock } from '@tidegate/nodes/summary';
+import { ACCOUNT_COLUMNS } from '@tidegate/nodes/vault';
 import type { Clock } from '@tidegate/nodes/node';
 import {
   FrameCodec,
@@ -26,6 +28,8 @@ import {
   welcome,
   type Address,
   type Blocks,
+  type Claim,
+  type ClaimVerdict,
   type FrameType,
   type Hello,
   type Identity,
@@ -58,7 +62,9 @@ export class CloudEnd {
   /** The widest of each kind by what it begins with. */
   readonly gaps = new Map<number, WireGap>();
   gapFrames = 0;
-  /** As a cloud of an older version, which knows no gaps. */
+  /** Claims about what was delivered. */
+  claims = 0;
+  /** As a cloud of an older version, which knows no gaps and no claims. */
   takesGaps = true;
   applied: Record<string, Stamp> = {};
   duplicates = 0;
@@ -164,15 +170,37 @@ export class CloudEnd {
   }
 
   private takeGaps(body: Uint8Array): SentFrame[] {
+    const { gaps: taken, claim } = decodeBody(event, body);
+    if (claim !== undefined) return this.takesGaps ? this.compare(claim) : [];
     this.gapFrames++;
     if (!this.takesGaps) return [];
-    const taken = decodeBody(event, body).gaps;
     for (const gap of taken) {
       const known = this.gaps.get(gap.id);
       if (known === undefined || known.last < gap.last) this.gaps.set(gap.id, gap);
     }
     const gaps = taken.map(({ id, last }): [number, number] => [id, last]);
     return [this.send('ack', encodeBody(ack, { streams: {}, alerts: [], gaps }))];
+  }
+
+  private compare({ id, stream, sealed, waiting, series }: Claim): SentFrame[] {
+    this.claims++;
+    const held = new Map<number, number>();
+    let ahead = false;
+    for (const number of this.numbers(stream)) {
+      ahead ||= number > sealed || waiting.some(([from, to]) => from <= number && number <= to);
+      for (const part of decodeBlock(Buffer.from(this.blocks.get(`${stream} ${number}`) ?? '', 'hex')))
+        held.set(part.series, (held.get(part.series) ?? 0) + part.summary.count + part.summary.bad);
+    }
+    const delivered = 1 + ACCOUNT_COLUMNS.indexOf('delivered');
+    const found = series.filter((row) => (held.get(row[0]) ?? 0) !== row[delivered]);
+    const verdict: ClaimVerdict = {
+      id,
+      time: this.clock.now(),
+      result: ahead ? 'later' : found.length === 0 ? 'equal' : 'differs',
+      differing: found.length,
+      series: found.map(([number]) => [number, held.get(number) ?? 0]),
+    };
+    return [this.send('ack', encodeBody(ack, { streams: {}, alerts: [], verdict }))];
   }
 
   private takeAlerts(body: Uint8Array): SentFrame[] {

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import type { Alert } from '@tidegate/nodes/detect';
@@ -45,6 +45,16 @@ export class VaultRig {
   /** As after a restart of the gateway. */
   async reopen(): Promise<Vault> {
     await this.vault.close();
+    this.vault = await openIn(this.directory);
+    return this.vault;
+  }
+
+  /** As after the directory was copied to another place, and the copy started there. */
+  async moved(): Promise<Vault> {
+    await this.vault.close();
+    await cp(path.join(this.directory, 'vault'), path.join(this.directory, 'copy'), { recursive: true });
+    await rm(path.join(this.directory, 'vault'), { recursive: true });
+    await rename(path.join(this.directory, 'copy'), path.join(this.directory, 'vault'));
     this.vault = await openIn(this.directory);
     return this.vault;
   }
