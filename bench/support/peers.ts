@@ -22,8 +22,8 @@ export function requireCiphers(progress: (text: string) => void): typeof Databas
   return createRequire(path.join(PEERS, 'package.json'))(name) as typeof Database;
 }
 
-/** Everything needed to compare with the stock flow: mosquitto on the machine, the SQLite node installed beside the bench. */
-export function requirePeers(progress: (text: string) => void): { mosquitto: string; sqliteNode: string } {
+/** Where mosquitto lies. Throws where it is not installed. */
+export function requireMosquitto(): string {
   const mosquitto = [
     '/usr/sbin/mosquitto',
     '/usr/bin/mosquitto',
@@ -31,9 +31,13 @@ export function requirePeers(progress: (text: string) => void): { mosquitto: str
     '/opt/homebrew/sbin/mosquitto',
   ].find((file) => existsSync(file));
   if (mosquitto === undefined)
-    throw new Error(
-      'mosquitto is not installed (Debian: apt-get install mosquitto); the stock flow cannot be measured',
-    );
+    throw new Error('mosquitto is not installed (Debian: apt-get install mosquitto); it cannot be measured');
+  return mosquitto;
+}
+
+/** Everything needed to compare with the stock flow: mosquitto on the machine, the SQLite node installed beside the bench. */
+export function requirePeers(progress: (text: string) => void): { mosquitto: string; sqliteNode: string } {
+  const mosquitto = requireMosquitto();
   const sqliteNode = path.join(PEERS, 'node_modules/node-red-node-sqlite');
   if (!existsSync(path.join(PEERS, 'node_modules/sqlite3/build/Release/node_sqlite3.node'))) {
     progress('installing the SQLite node of the stock flow (once; its native part is compiled)');
