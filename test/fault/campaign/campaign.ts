@@ -11,14 +11,25 @@ export interface GroupTask {
   seed: string;
   /** Null: as many as there are. */
   rounds: number | null;
+  /** Only this one of them. */
+  round?: number | undefined;
   part?: string | undefined;
 }
 
 export type GroupMessage =
   | { word: 'passed' }
   | { word: 'count'; of: string; by: number }
-  | { word: 'failed'; round: string; error: string; kept: string | undefined }
+  | { word: 'most'; of: string; value: number }
+  | ({ word: 'failed' } & Failed)
   | { word: 'done' };
+
+interface Failed {
+  round: string;
+  error: string;
+  kept: string | undefined;
+  /** Of the round in its group, when it can be repeated alone. */
+  number: number | undefined;
+}
 
 export interface KindResult {
   kind: string;
@@ -26,7 +37,7 @@ export interface KindResult {
   failed: number;
   seconds: number;
   counts: Map<string, number>;
-  failures: { seed: string; round: string; error: string; kept: string | undefined }[];
+  failures: (Failed & { seed: string })[];
 }
 
 export interface CampaignOptions {
@@ -37,6 +48,8 @@ export interface CampaignOptions {
   rounds?: number | undefined;
   /** Only this group of each kind, to see a failure again. */
   group?: number | undefined;
+  /** And of that group only this round. */
+  round?: number | undefined;
   processes?: number;
   progress?: (text: string) => void;
   /** Called after each kind. */
@@ -46,7 +59,7 @@ export interface CampaignOptions {
 /** Runs kinds one after the other, the groups of each on all cores, each in a process of its own: a crash is a failure too. */
 export async function runCampaign(options: CampaignOptions): Promise<KindResult[]> {
   // Compiled once, and known to the processes of the groups.
-  shimLibrary();
+  if (options.campaign === 'vault') shimLibrary();
   const results: KindResult[] = [];
   for (const kind of options.kinds) {
     const result = await runKind(options, kind);
@@ -56,12 +69,13 @@ export async function runCampaign(options: CampaignOptions): Promise<KindResult[
   return results;
 }
 
-function tasksOf({ campaign, seed, rounds }: CampaignOptions, kind: string): GroupTask[] {
+function tasksOf({ campaign, seed, rounds, round }: CampaignOptions, kind: string): GroupTask[] {
   const { rounds: usual, group: size, parts } = CAMPAIGNS[campaign][kind];
   const all = rounds ?? usual;
-  const task = (number: number): Pick<GroupTask, 'campaign' | 'kind' | 'seed'> => ({
+  const task = (number: number): Pick<GroupTask, 'campaign' | 'kind' | 'seed' | 'round'> => ({
     campaign,
     kind,
+    round,
     seed: `${seed}/${kind}/${number}`,
   });
   if (parts !== undefined) {
@@ -110,19 +124,23 @@ async function runGroup(task: GroupTask, result: KindResult): Promise<void> {
   });
   running.add(child);
   let done = false;
-  const fail = (round: string, error: string, kept?: string): void => {
+  const fail = ({ round, error, kept, number }: Failed): void => {
     result.failed++;
-    result.failures.push({ seed: task.seed, round, error, kept });
+    result.failures.push({ seed: task.seed, round, error, kept, number });
   };
   child.on('message', (message: GroupMessage) => {
     if (message.word === 'passed') result.passed++;
     else if (message.word === 'count') result.counts.set(message.of, (result.counts.get(message.of) ?? 0) + message.by);
-    else if (message.word === 'failed') fail(message.round, message.error, message.kept);
+    else if (message.word === 'most')
+      result.counts.set(message.of, Math.max(result.counts.get(message.of) ?? 0, message.value));
+    else if (message.word === 'failed') fail(message);
     else done = true;
   });
   const code = await new Promise<string>((resolve) => {
     child.on('close', (exit, signal) => resolve(String(exit ?? signal)));
   });
   running.delete(child);
-  if (!done) fail('the whole group', `the process of the group ended with ${code}`);
+  if (done) return;
+  const error = `the process of the group ended with ${code}`;
+  fail({ round: 'the whole group', error, kept: undefined, number: undefined });
 }

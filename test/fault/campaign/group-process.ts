@@ -14,12 +14,14 @@ try {
   await CAMPAIGNS[task.campaign][task.kind].run({
     seed: task.seed,
     rounds: task.rounds ?? Infinity,
+    round: task.round,
     part: task.part,
     passed: () => send({ word: 'passed' }),
     count: (of, by = 1) => send({ word: 'count', of, by }),
-    failed: (round, error, kept) => send({ word: 'failed', round, error: words(error), kept }),
+    most: (of, value) => send({ word: 'most', of, value }),
+    failed: (round, error, kept, number) => send({ word: 'failed', round, error: words(error), kept, number }),
   });
 } catch (error) {
-  send({ word: 'failed', round: 'the whole group', error: words(error), kept: undefined });
+  send({ word: 'failed', round: 'the whole group', error: words(error), kept: undefined, number: undefined });
 }
 process.send!({ word: 'done' } satisfies GroupMessage, () => process.exit(0));

@@ -3,13 +3,20 @@ export interface Group {
   /** Everything random in the group follows from it, save what the machine's scheduler decides. */
   seed: string;
   rounds: number;
+  /** Only this round of them, of a kind whose rounds do not build on one another. */
+  round?: number | undefined;
   /** Of a kind that has parts: which one. */
   part?: string | undefined;
   /** Tells that a round has passed, and what else is worth counting. */
   passed(): void;
   count(word: string, by?: number): void;
-  /** Tells of a round that has not passed. `kept`: the folder in which everything lies that shows it again. */
-  failed(round: string, error: unknown, kept?: string): void;
+  /** The same for something of which the highest value is worth telling. */
+  most(word: string, value: number): void;
+  /**
+   * Tells of a round that has not passed. `kept`: the folder in which everything lies that shows it again. `number`: it can
+   * be repeated alone, as this round of its group.
+   */
+  failed(round: string, error: unknown, kept?: string, number?: number): void;
 }
 
 /** One way to hurt a vault. */

@@ -1,6 +1,7 @@
 /**
- * `npm run campaign -- vault [--rounds N] [--seed S] [--only KIND[,KIND]] [--group G]`: hurts a vault in all the ways
- * that gateways know, and holds it against a ledger each time. The exit code is 1 when any round failed.
+ * `npm run campaign -- vault|sync [--rounds N] [--seed S] [--only KIND[,KIND]] [--group G [--round R]]`: hurts a vault, or
+ * gateways, broker and cloud, in all the ways that are known, and holds what is left against a ledger each time. The exit
+ * code is 1 when any round failed.
  */
 import { parseArgs } from 'node:util';
 import { runCampaign, type KindResult } from './campaign.ts';
@@ -13,6 +14,7 @@ const { positionals, values } = parseArgs({
     seed: { type: 'string', default: String(Date.now()) },
     only: { type: 'string' },
     group: { type: 'string' },
+    round: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -20,10 +22,10 @@ const [name = ''] = positionals;
 const campaign = CAMPAIGNS[name];
 const kinds = values.only?.split(',') ?? Object.keys(campaign ?? {});
 const unknown = kinds.find((kind) => campaign !== undefined && !(kind in campaign));
-const wrong = [values.rounds, values.group].some((text) => text !== undefined && !/^\d{1,7}$/.test(text));
+const wrong = [values.rounds, values.group, values.round].some((text) => text !== undefined && !/^\d{1,7}$/.test(text));
 if (values.help || campaign === undefined || unknown !== undefined || wrong) {
   const all = Object.entries(CAMPAIGNS).map(([of, each]) => `  ${of}: ${Object.keys(each).join(', ')}`);
-  console.error('usage: npm run campaign -- NAME [--rounds N] [--seed S] [--only KIND[,KIND]] [--group G]');
+  console.error('usage: npm run campaign -- NAME [--rounds N] [--seed S] [--only KIND[,KIND]] [--group G [--round R]]');
   console.error(`campaigns and their kinds:\n${all.join('\n')}`);
   process.exit(values.help ? 0 : 2);
 }
@@ -35,6 +37,7 @@ const results = await runCampaign({
   kinds,
   rounds: values.rounds === undefined ? undefined : Number(values.rounds),
   group: values.group === undefined ? undefined : Number(values.group),
+  round: values.round === undefined ? undefined : Number(values.round),
   progress: (text) => process.stderr.isTTY && console.error(text),
   finished: (result) => print(result, values.seed),
 });
@@ -44,12 +47,15 @@ console.log(`${passed} rounds passed, ${failed} failed, seed ${values.seed}`);
 process.exit(failed > 0 ? 1 : 0);
 
 function print({ kind, passed: good, failed: bad, seconds, counts, failures }: KindResult, seed: string): void {
-  console.log(`${kind.padEnd(9)} ${good} passed, ${bad} failed, ${seconds.toFixed(1)} s`);
+  const rate = `${((good + bad) / seconds).toFixed(1)} a second`;
+  console.log(`${kind.padEnd(9)} ${good} passed, ${bad} failed, ${seconds.toFixed(1)} s, ${rate}`);
   for (const [word, count] of [...counts].sort(([a], [b]) => (a < b ? -1 : 1)))
     console.log(`          ${word}: ${count}`);
   for (const failure of failures) {
     const group = failure.seed.slice(failure.seed.lastIndexOf('/') + 1);
-    const again = `--only ${kind} --seed ${seed} --group ${group}${values.rounds === undefined ? '' : ` --rounds ${values.rounds}`}`;
+    const rounds = values.rounds === undefined ? '' : ` --rounds ${values.rounds}`;
+    const round = failure.number === undefined ? '' : ` --round ${failure.number}`;
+    const again = `--only ${kind} --seed ${seed} --group ${group}${round}${rounds}`;
     console.log(`  FAILED ${failure.round}`);
     console.log(`    again: npm run campaign -- ${name} ${again}`);
     if (failure.kept !== undefined) console.log(`    kept:  ${failure.kept}`);

@@ -1,0 +1,109 @@
+import type { Block } from '@tidegate/nodes/vault';
+import type { MergeRecord, Store } from '../../../../cloud-bridge/src/store/store.ts';
+import type { Gateway } from './gateway.ts';
+import type { World } from './world.ts';
+
+/** A mistake put into a round on purpose: the campaign has to find it. */
+export interface Breakage {
+  /** Stands between the cloud and its store. */
+  store?(store: Store, world: World): Store;
+  /** A gateway has handed over a frame. */
+  sent?(gateway: Gateway, type: string): void;
+  /** A gateway has read something from its vault. */
+  read?(method: string, parameters: readonly unknown[], result: unknown): void;
+}
+
+function overriding(store: Store, changed: Partial<Store>): Store {
+  return new Proxy(store, {
+    get: (target, property) => Reflect.get(property in changed ? changed : target, property),
+  });
+}
+
+/** The cloud answers before its database has committed. */
+const acknowledgesEarly = (): Breakage => ({
+  store: (store, world) => {
+    let chain: Promise<unknown> = Promise.resolve();
+    return overriding(store, {
+      merge: (records, now) => {
+        world.after(40, () => {
+          chain = chain.then(() => store.merge(records, now)).catch(() => undefined);
+        });
+        return Promise.resolve({ inserted: records.length, duplicates: 0, forks: 0 });
+      },
+    });
+  },
+});
+
+/** The gateway takes a block out of its outbox when it hands it over. */
+const forgetsOnSend = (): Breakage => {
+  let last: { stream: string; blocks: readonly Block[] } = { stream: '', blocks: [] };
+  return {
+    read: (method, parameters, result) => {
+      if (method === 'outbox.peek') last = { stream: String(parameters[0]), blocks: result as readonly Block[] };
+    },
+    sent: ({ watched }, type) => {
+      if (type !== 'live' && type !== 'fill') return;
+      const ranges = last.blocks.map(({ number }) => [number, number] as const);
+      // A rejection is the auditor's, and ends the round.
+      void watched?.commit([{ kind: 'blocks-acknowledged', stream: last.stream, ranges }]).catch(() => undefined);
+    },
+  };
+};
+
+/** The cloud knows a gateway by its name alone: a copy goes on under the numbers of the one it was copied from. */
+const ignoresIncarnation = (): Breakage => {
+  const first = new Map<number, Uint8Array>();
+  return {
+    store: (store) =>
+      overriding(store, {
+        incarnation: (gatewayId, incarnation, now) => {
+          if (!first.has(gatewayId)) first.set(gatewayId, incarnation);
+          return store.incarnation(gatewayId, first.get(gatewayId)!, now);
+        },
+      }),
+  };
+};
+
+/** The cloud counts what comes a second time a second time. */
+const addsOnReceipt = (): Breakage => {
+  let extra = 1_000_000;
+  return {
+    store: (store) =>
+      overriding(store, {
+        merge: async (records, now) => {
+          const again: MergeRecord[] = [];
+          for (const record of records)
+            if (record.kind === 'part' && !(await store.lacks([record]))) again.push({ ...record, part: extra++ });
+          return store.merge([...records, ...again], now);
+        },
+      }),
+  };
+};
+
+/** The cloud says that it holds everything below the highest block that it holds. */
+const movesWatermark = (): Breakage => ({
+  store: (store) =>
+    overriding(store, {
+      held: async (incarnationId, claims) => {
+        const held = await store.held(incarnationId, claims);
+        return Object.fromEntries(
+          Object.entries(held).map(([stream, ranges]) => {
+            const highest = ranges.at(-1)?.[1];
+            return [stream, highest === undefined ? [] : [[claims[stream]?.lowest ?? 1, highest]]];
+          }),
+        );
+      },
+    }),
+});
+
+/** What each is, and what of the oracle finds it. */
+export const BREAKAGES: Readonly<Record<string, { make: () => Breakage; finds: RegExp }>> = {
+  'acknowledges before the commit': { make: acknowledgesEarly, finds: /the cloud’s database has no row of it/ },
+  'forgets on send': { make: forgetsOnSend, finds: /the cloud’s database has no row of it/ },
+  'ignores the incarnation': {
+    make: ignoresIncarnation,
+    finds: /the cloud’s database has no row of it|forks and poison|not caught up/,
+  },
+  'adds on receipt': { make: addsOnReceipt, finds: /parts of window/ },
+  'moves a watermark': { make: movesWatermark, finds: /the cloud’s database has no row of it/ },
+};
