@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 
 import { systemClock, TideError } from '@tidegate/nodes/node';
@@ -6,6 +6,7 @@ import { createKeyFile, openVault, readKey } from '@tidegate/nodes/vault';
 import { parseDocument } from 'yaml';
 
 import { CONFIG_FILE, readConfig } from '../config/file-config.ts';
+import { UNFINISHED, writeWhole } from '../config/file-whole.ts';
 import { parseConfig } from '../config/parse.ts';
 import type { GatewayConfig } from '../config/schema.ts';
 import { vaultOptionsOf } from '../config/vault-options.ts';
@@ -14,7 +15,7 @@ import { KEY_FILE } from '../device/file-init.ts';
 import { codeOf } from '../error-code.ts';
 import { MAX_HEADER, needsPassphrase, type Opener, parseHeader } from './age/age-header.ts';
 import { type ArchiveEntry, entriesIn } from './archive-reader.ts';
-import { readMarker, removeMarker, writeMarker } from './file-marker.ts';
+import { MARKER, readMarker, removeMarker, writeMarker } from './file-marker.ts';
 import { Restore, type Restored } from './restore.ts';
 import { checkTarget } from './restore-target.ts';
 import { type Verified, verify } from './verify.ts';
@@ -139,12 +140,13 @@ async function makeGateway(
   await mkdir(path.join(directory, USER_DIR), { recursive: true, mode: 0o700 });
   await writeMarker(directory, { archive, file: path.resolve(file) });
   if ('file' in key && !(await isThere(key.file))) createKeyFile(key.file);
-  if (flows !== undefined) await writeFile(path.join(directory, FLOW_FILE), flows, { mode: 0o600 });
-  await writeFile(path.join(directory, CONFIG_FILE), yaml, { mode: 0o600, flush: true });
+  if (flows !== undefined) await writeWhole(path.join(directory, FLOW_FILE), flows);
+  await writeWhole(path.join(directory, CONFIG_FILE), yaml);
   return config;
 }
 
-const LEFT_BY_IMPORT = new Set(['import.json', 'keys', USER_DIR]);
+/** By one that was cut off before it had made a gateway. */
+const LEFT_BY_IMPORT = new Set([MARKER, `${MARKER}${UNFINISHED}`, `${CONFIG_FILE}${UNFINISHED}`, 'keys', USER_DIR]);
 
 /** Paths of another machine, or of the very gateway that was copied, are not this directory's. */
 function ownPaths(yaml: string): string {

@@ -1,13 +1,14 @@
-import { open, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 
 import { TideError } from '@tidegate/nodes/node';
 import { z } from 'zod';
 
+import { writeWhole } from '../config/file-whole.ts';
 import { codeOf } from '../error-code.ts';
 
 /** In a gateway's directory from before the first byte of an import until after its last. */
-const MARKER = 'import.json';
+export const MARKER = 'import.json';
 
 const shape = z.object({ archive: z.string(), file: z.string() });
 export type Marker = z.infer<typeof shape>;
@@ -17,20 +18,13 @@ export async function readMarker(directory: string): Promise<Marker | undefined>
     return shape.parse(JSON.parse(await readFile(path.join(directory, MARKER), 'utf8')));
   } catch (error) {
     if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined;
-    // One that was cut off while it was written says as much as a whole one: an import has begun here.
+    // One that cannot be read says as much as a whole one: an import has begun here.
     return { archive: '', file: 'a backup' };
   }
 }
 
-export async function writeMarker(directory: string, marker: Marker): Promise<void> {
-  const handle = await open(path.join(directory, MARKER), 'w', 0o600);
-  try {
-    await handle.writeFile(`${JSON.stringify(marker)}\n`);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
+export const writeMarker = (directory: string, marker: Marker): Promise<void> =>
+  writeWhole(path.join(directory, MARKER), `${JSON.stringify(marker)}\n`);
 
 export const removeMarker = (directory: string): Promise<void> => rm(path.join(directory, MARKER), { force: true });
 

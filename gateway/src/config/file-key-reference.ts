@@ -1,4 +1,4 @@
-import { open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import { readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 
 import { reasonOf, TideError } from '@tidegate/nodes/node';
@@ -6,6 +6,7 @@ import type { KeyReference } from '@tidegate/nodes/vault';
 import { parseDocument } from 'yaml';
 
 import { CONFIG_FILE } from './file-config.ts';
+import { writeWhole } from './file-whole.ts';
 import { parseConfig } from './parse.ts';
 
 /**
@@ -20,29 +21,9 @@ export async function writeKeyReference(directory: string, key: KeyReference): P
     document.setIn(['vault', 'key'], document.createNode(key));
     const text = document.toString();
     parseConfig(text);
-    await replace(file, text, (await stat(file)).mode & 0o777);
+    await writeWhole(file, text, (await stat(file)).mode & 0o777);
   } catch (error) {
     const file = path.join(directory, CONFIG_FILE);
     throw new TideError('configuration', `${file} cannot be changed: ${reasonOf(error)}`, { cause: error });
-  }
-}
-
-async function replace(file: string, text: string, mode: number): Promise<void> {
-  const temporary = `${file}.new`;
-  await rm(temporary, { force: true });
-  const handle = await open(temporary, 'wx', mode);
-  try {
-    await handle.writeFile(text);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await rename(temporary, file);
-  if (process.platform === 'win32') return;
-  const folder = await open(path.dirname(file), 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }

@@ -1,4 +1,4 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import path from 'node:path';
 
 import { TideError } from '@tidegate/nodes/node';
@@ -6,9 +6,9 @@ import { createKeyFile } from '@tidegate/nodes/vault';
 import { stringify } from 'yaml';
 
 import { CONFIG_FILE } from '../config/file-config.ts';
+import { UNFINISHED, writeWhole } from '../config/file-whole.ts';
 import { parseConfig } from '../config/parse.ts';
 import type { GatewayConfig } from '../config/schema.ts';
-import { codeOf } from '../error-code.ts';
 import { FLOW_FILE, type FlowNode, shippedFlow, USER_DIR } from './file-flow.ts';
 
 export const KEY_FILE = 'keys/vault.key';
@@ -44,15 +44,17 @@ export async function initGateway(directory: string, options: InitOptions): Prom
   // An init that was cut off may have left its key or flow; they are as good as new ones.
   if (!(await readdir(path.join(directory, 'keys'))).includes(path.basename(KEY_FILE)))
     createKeyFile(path.join(directory, KEY_FILE));
-  const flow = (await shippedFlow()).map(options.flow ?? ((node) => node));
-  await writeNew(path.join(directory, FLOW_FILE), `${JSON.stringify(flow, null, 2)}\n`);
+  if (!(await readdir(path.join(directory, USER_DIR))).includes(path.basename(FLOW_FILE))) {
+    const flow = (await shippedFlow()).map(options.flow ?? ((node) => node));
+    await writeWhole(path.join(directory, FLOW_FILE), `${JSON.stringify(flow, null, 2)}\n`);
+  }
   const text = configText(options, await options.passwordHash(directory));
   const config = parseConfig(text);
-  await writeNew(path.join(directory, CONFIG_FILE), text);
+  await writeWhole(path.join(directory, CONFIG_FILE), text);
   return config;
 }
 
-const LEFT_BY_INIT = new Set(['keys', USER_DIR]);
+const LEFT_BY_INIT = new Set(['keys', USER_DIR, `${CONFIG_FILE}${UNFINISHED}`]);
 
 function configText({ name, user, mqttPort = 1883, editorPort = 1880 }: InitOptions, passwordHash: string): string {
   const body = stringify({
@@ -63,12 +65,4 @@ function configText({ name, user, mqttPort = 1883, editorPort = 1880 }: InitOpti
     editor: { host: '127.0.0.1', port: editorPort, user, passwordHash },
   });
   return `# A Tidegate gateway. What can stand here: docs/configuration.md.\n${body}`;
-}
-
-async function writeNew(file: string, text: string): Promise<void> {
-  try {
-    await writeFile(file, text, { flag: 'wx', mode: 0o600 });
-  } catch (error) {
-    if (codeOf(error) !== 'EEXIST') throw error;
-  }
 }

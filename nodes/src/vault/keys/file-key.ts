@@ -1,5 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, existsSync, fstatSync, fsyncSync, openSync, readSync, realpathSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  readSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import path from 'node:path';
 import { TideError, reasonOf } from '../../node/errors.ts';
 import { HEADER_FILE, syncDirectory } from './file-header.ts';
@@ -32,17 +43,22 @@ export function readKey(key: KeyReference, vaultDirectory: string): string {
 
 /** Makes a key file with 32 random bytes in hexadecimal, readable by its owner alone. Never overwrites. */
 export function createKeyFile(file: string): void {
-  let fd: number;
+  const temporary = `${file}.new`;
   try {
-    fd = openSync(file, 'wx', 0o600);
+    // A part of a key would be taken for all of it: it gets its name once it is whole.
+    rmSync(temporary, { force: true });
+    const fd = openSync(temporary, 'wx', 0o600);
+    try {
+      writeSync(fd, `${randomBytes(32).toString('hex')}\n`);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    if (existsSync(file)) throw new Error('it is there already');
+    renameSync(temporary, file);
   } catch (error) {
+    rmSync(temporary, { force: true });
     throw new TideError('no-key', `key file ${file} cannot be made: ${reasonOf(error)}`, { cause: error });
-  }
-  try {
-    writeSync(fd, `${randomBytes(32).toString('hex')}\n`);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
   }
   // A vault whose key file vanished in a power cut is lost.
   syncDirectory(path.dirname(file));
