@@ -3,6 +3,7 @@ import Database from 'better-sqlite3';
 /** What the cloud's database holds, read with SQL over a connection of its own: whatever the cloud itself says of it. */
 export class CloudRows {
   private readonly db: Database.Database;
+  private readonly prepared = new Map<string, Database.Statement>();
 
   constructor(file: string) {
     this.db = new Database(file, { readonly: true, fileMustExist: true });
@@ -10,12 +11,11 @@ export class CloudRows {
 
   /** SHA-256 of a block's body by what its receipt says. */
   receipt(gateway: string, incarnation: string, stream: string, number: number): string | undefined {
-    const digest = this.db
-      .prepare<unknown[], Buffer>(
-        `SELECT digest FROM receipts JOIN streams ON streams.id = stream_id
+    const digest = this.prepare<unknown[], Buffer>(
+      `SELECT digest FROM receipts JOIN streams ON streams.id = stream_id
            JOIN incarnations ON incarnations.id = streams.incarnation_id JOIN gateways ON gateways.id = incarnations.gateway_id
          WHERE gateways.name = ? AND incarnation = ? AND streams.name = ? AND number = ?`,
-      )
+    )
       .pluck()
       .get(gateway, Buffer.from(incarnation, 'hex'), stream, number);
     return digest?.toString('hex');
@@ -33,11 +33,10 @@ export class CloudRows {
   }
 
   alert(gateway: string, id: string, revision: number): string | undefined {
-    const digest = this.db
-      .prepare<unknown[], Buffer>(
-        `SELECT digest FROM alert_revisions JOIN gateways ON gateways.id = gateway_id
+    const digest = this.prepare<unknown[], Buffer>(
+      `SELECT digest FROM alert_revisions JOIN gateways ON gateways.id = gateway_id
          WHERE gateways.name = ? AND alert_id = ? AND revision = ?`,
-      )
+    )
       .pluck()
       .get(gateway, id, revision);
     return digest?.toString('hex');
@@ -74,6 +73,12 @@ export class CloudRows {
 
   count(table: 'forks' | 'poison'): number {
     return this.db.prepare<[], number>(`SELECT count(*) FROM ${table}`).pluck().get()!;
+  }
+
+  private prepare<Parameters extends unknown[], Row>(sql: string): Database.Statement<Parameters, Row> {
+    let statement = this.prepared.get(sql);
+    if (statement === undefined) this.prepared.set(sql, (statement = this.db.prepare(sql)));
+    return statement as Database.Statement<Parameters, Row>;
   }
 
   close(): void {

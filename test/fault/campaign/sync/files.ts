@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 /** Bytes of files by their path below a directory. */
@@ -6,10 +6,7 @@ export type Files = ReadonlyMap<string, Uint8Array>;
 
 export function readFiles(directory: string, wanted: (name: string) => boolean = () => true): Files {
   const files = new Map<string, Uint8Array>();
-  for (const name of readdirSync(directory, { recursive: true, encoding: 'utf8' }).toSorted()) {
-    const file = path.join(directory, name);
-    if (wanted(name) && statSync(file).isFile()) files.set(name, readFileSync(file));
-  }
+  for (const name of namesBelow(directory)) if (wanted(name)) files.set(name, readFileSync(path.join(directory, name)));
   return files;
 }
 
@@ -19,13 +16,19 @@ export function readFiles(directory: string, wanted: (name: string) => boolean =
  */
 export function putFiles(directory: string, files: Files, anew: readonly string[] = []): void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  for (const name of readdirSync(directory, { recursive: true, encoding: 'utf8' })) {
-    const file = path.join(directory, name);
-    if ((!files.has(name) || anew.includes(name)) && statSync(file).isFile()) rmSync(file);
-  }
+  const there = namesBelow(directory);
+  for (const name of there) if (!files.has(name) || anew.includes(name)) rmSync(path.join(directory, name));
+  const known = new Set(there);
   for (const [name, bytes] of files) {
     const file = path.join(directory, name);
-    mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+    if (!known.has(name)) mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
     writeFileSync(file, bytes, { mode: 0o600 });
   }
+}
+
+function namesBelow(directory: string): string[] {
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => path.relative(directory, path.join(parentPath, name)))
+    .toSorted();
 }
