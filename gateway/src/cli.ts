@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 
+import { accountCommand } from './commands/account.ts';
 import { clockCommand } from './commands/clock.ts';
 import { demoCommand } from './commands/demo.ts';
 import { detectCommand } from './commands/detect.ts';
@@ -36,6 +37,7 @@ export function tidegate(): Command {
     grantCommand,
     clockCommand,
     queryCommand,
+    accountCommand,
     keyCommand,
     vaultCommand,
     replayCommand,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Account } from '@tidegate/nodes/sync';
 import type { SummariesAnswer } from '../../cloud-bridge/src/api/contract.ts';
 import { Ledger, scaled, type Entry } from '../support/ledger.ts';
 import { interleave, recordings } from '../support/recorded.ts';
@@ -56,6 +57,7 @@ async function playRound(site: Site, round: number): Promise<void> {
     assert.ok(ledger.reconnects >= 1, 'the gateway was killed while readings flowed');
     assert.equal(ledger.acknowledged, entries.length);
     await compare(site, ledger, round);
+    await compareAccount(site, ledger, round);
   } finally {
     await ledger.close();
   }
@@ -87,6 +89,17 @@ async function compare(site: Site, ledger: Ledger, round: number): Promise<void>
       );
       await sleep(250);
     }
+  }
+}
+
+/** The gateway's own account, through every kill: what was acknowledged is what was produced, and it adds up (exit code 0). */
+async function compareAccount(site: Site, ledger: Ledger, round: number): Promise<void> {
+  const output = await site.tidegate('account', site.gatewayDirectory, '--json');
+  const account = JSON.parse(output.slice(output.indexOf('{'))) as Account;
+  assert.deepEqual([account.adds, account.lost], [true, 0], output.slice(0, 2000));
+  for (const [series, expected] of ledger.totals) {
+    const row = account.series.find((one) => one.series === series);
+    assert.equal(row?.produced, expected.count, `round ${round}, ${series}: produced`);
   }
 }
 

@@ -135,6 +135,40 @@ export interface GapsAnswer {
   gaps: GapView[];
 }
 
+/** What a gateway says became of the readings of a series, and what is here; all figures are readings. docs/accounting.md */
+export interface SeriesAccountView {
+  series: string;
+  /** Length of the windows in seconds: the finest of the series, or those that differ. */
+  resolution: number;
+  /** Taken into windows, retained and so in none, and in windows that are open; null where the gateway does not say. */
+  taken: number | null;
+  stale: number | null;
+  open: number | null;
+  withheld: number;
+  /** In parts that went into the outbox: delivered, waiting and all of dropped. */
+  sealed: number;
+  delivered: number;
+  waiting: number;
+  dropped: Partial<Record<'quota' | 'retention' | 'shredded' | 'revoked' | 'damaged' | 'poison' | 'conflict', number>>;
+  /** In the parts that were in the database when it was compared. */
+  held: number;
+  agrees: boolean;
+  addsUp: boolean;
+  checkedAt: number;
+}
+
+/** GET /api/v1/account?gateway=&format=json|csv; what differs first. */
+export interface AccountAnswer {
+  gateway: string;
+  /** The oldest of the comparisons that this is from; null before the first. */
+  checkedAt: number | null;
+  /** Series that differ, counted once for each length of windows. */
+  differing: number;
+  /** Series that no grant allows the gateway to speak of now. */
+  unsaid: number;
+  series: SeriesAccountView[];
+}
+
 export interface DocumentView {
   key: string;
   value: unknown;

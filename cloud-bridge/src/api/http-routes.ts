@@ -8,7 +8,9 @@ import type { FastifyInstance } from 'fastify';
 import type { Refusal } from '../merge/refusals.ts';
 import { DEFAULT_TENANT } from '../gateway-label.ts';
 import type { GatewayIdentity, Store, StoredDocument } from '../store/store.ts';
+import { accountCsv, accountView } from './account-view.ts';
 import type {
+  AccountAnswer,
   AlertsAnswer,
   DocumentView,
   GapsAnswer,
@@ -20,6 +22,7 @@ import type {
 } from './contract.ts';
 import type { Events } from './http-events.ts';
 import {
+  accountQuery,
   alertsQuery,
   documentBody,
   documentQuery,
@@ -48,6 +51,7 @@ export interface ApiParts {
 export function addRoutes(app: FastifyInstance, parts: ApiParts): void {
   addReads(app, parts);
   addGaps(app, parts);
+  addAccount(app, parts);
   addState(app, parts);
   app.get('/healthz', async (_request, reply): Promise<HealthAnswer> => {
     const problems = parts.problems();
@@ -108,6 +112,17 @@ function addGaps(app: FastifyInstance, { store }: ApiParts): void {
     const { gateway, limit } = parseQuery(gapsQuery, query);
     const { id } = await gatewayOf(store, gateway);
     return { gaps: await store.gaps(id, limit) };
+  });
+}
+
+function addAccount(app: FastifyInstance, { store }: ApiParts): void {
+  app.get('/api/v1/account', async ({ query }, reply): Promise<AccountAnswer | string> => {
+    const { gateway, format } = parseQuery(accountQuery, query);
+    const { id } = await gatewayOf(store, gateway);
+    const account = accountView(gateway.label, await store.claims(id));
+    if (format === 'json') return account;
+    reply.type('text/csv; charset=utf-8');
+    return accountCsv(account);
   });
 }
 

@@ -57,6 +57,10 @@ export const alertsQuery = z.strictObject({
   limit: whole(1, MAX_ALERTS).default(100),
 });
 export const gapsQuery = z.strictObject({ gateway: gatewayLabel, limit: whole(1, MAX_ALERTS).default(100) });
+export const accountQuery = z.strictObject({
+  gateway: gatewayLabel,
+  format: z.enum(['json', 'csv'], { error: 'json or csv' }).default('json'),
+});
 export const documentQuery = z.strictObject({
   gateway: gatewayLabel,
   key: z.string({ error: 'the key of the document' }).min(1, 'a key of at least one character').max(MAX_KEY),

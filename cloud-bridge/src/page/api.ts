@@ -1,4 +1,5 @@
 import type {
+  AccountAnswer,
   AlertsAnswer,
   ErrorAnswer,
   GapsAnswer,
@@ -39,6 +40,9 @@ export const fetchAlerts = (
 /** Newest first. */
 export const fetchGaps = (query: { gateway: string; limit: number }, signal?: AbortSignal): Promise<GapsAnswer> =>
   get('gaps', query, signal);
+
+export const fetchAccount = (gateway: string, signal?: AbortSignal): Promise<AccountAnswer> =>
+  get('account', { gateway }, signal);
 
 export const fetchState = (gateway: string, signal?: AbortSignal): Promise<StateAnswer> =>
   get('state', { gateway }, signal);

@@ -2,6 +2,7 @@ import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
 
 import type { AlertView, GatewaysAnswer, GatewayView, SeriesView } from '../api/contract.ts';
+import { Account } from './account-table.ts';
 import { AlertList } from './alert-list.ts';
 import { fetchAlerts, fetchSeries } from './api.ts';
 import * as format from './format.ts';
@@ -67,6 +68,7 @@ export function OneGatewayView({ gateway, fleet }: { gateway: string; fleet: Loa
       <${SetPoints} gateway=${gateway} />
     </div>
     <${WhatWasLost} gateway=${gateway} />
+    <${Account} gateway=${gateway} />
   </main>`;
 }
 

@@ -1,4 +1,5 @@
 import { type ClockState, TideError } from '@tidegate/nodes/node';
+import type { Account } from '@tidegate/nodes/sync';
 import { type Finding, type QueryOutcome, type QueryRequest, requestOf, type VaultKeys } from '@tidegate/nodes/vault';
 import { z } from 'zod';
 
@@ -15,6 +16,8 @@ export interface Controlled {
   trustClock?(): Promise<ClockState>;
   query(request: QueryRequest): QueryAnswer;
   keys(): VaultKeys;
+  /** What became of every reading. */
+  account(): Promise<Account>;
   verify(): AsyncIterable<Finding>;
   /** In Prometheus' text format. */
   metrics(): Promise<string>;
@@ -69,6 +72,7 @@ export async function answerControl(gateway: Controlled, method: string, path: s
   try {
     const request = `${method} ${path}`;
     if (request === 'POST /query') return { status: 200, lines: linesOf(gateway.query(requestIn(body))) };
+    if (request === 'POST /account') return { status: 200, lines: accountLines(gateway) };
     if (request === 'POST /vault/verify') return { status: 200, lines: findingsOf(gateway) };
     if (request === 'POST /key/shred')
       return { status: 200, lines: lineOf(() => answerKeys(gateway.keys(), request, body)) };
@@ -136,6 +140,12 @@ async function* findingsOf(gateway: Controlled): AsyncGenerator<Line> {
     yield { finding };
   }
   yield { end: { findings: count } };
+}
+
+async function* accountLines(gateway: Controlled): AsyncGenerator<Line> {
+  const { series, ...rest } = await gateway.account();
+  for (let i = 0; i < series.length; i += LINE_ROWS) yield { rows: series.slice(i, i + LINE_ROWS) };
+  yield { end: rest };
 }
 
 async function* linesOf({ pages, outcome }: QueryAnswer): AsyncGenerator<Line> {

@@ -1,4 +1,4 @@
-import { outgoingOf } from '@tidegate/nodes/sync';
+import { outgoingOf, readAccount } from '@tidegate/nodes/sync';
 import type { Vault } from '@tidegate/nodes/vault';
 
 import type { Controlled } from '../control/requests.ts';
@@ -8,12 +8,13 @@ import { vaultStatus } from './vault-status.ts';
 /** What is asked of the vault alone, and answered alike whether the gateway runs or the vault was opened for one command. */
 export function vaultControl(
   vault: Vault,
-): Pick<Controlled, 'grants' | 'grant' | 'revoke' | 'query' | 'verify' | 'keys'> {
+): Pick<Controlled, 'grants' | 'grant' | 'revoke' | 'query' | 'account' | 'verify' | 'keys'> {
   return {
     grants: async () => (await vaultStatus(vault)).grants,
     grant: async (series, purpose) => (await outgoingOf(vault)).grant(series, purpose),
     revoke: async (series, purpose) => (await outgoingOf(vault)).revoke(series, purpose),
     query: (request) => queryVault(vault, request),
+    account: () => readAccount(vault),
     verify: () => vault.verify(),
     keys: () => vault.keys,
   };

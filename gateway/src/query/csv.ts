@@ -1,5 +1,7 @@
 import type { Reading } from '@tidegate/nodes/reading';
 import type { SummaryRow } from '@tidegate/nodes/summary';
+import type { SeriesAccount } from '@tidegate/nodes/sync';
+import { DROPS } from '@tidegate/nodes/vault';
 
 /**
  * CSV by RFC 4180: CRLF at the end of each line, a header, quotes where they are needed. Times are ISO 8601 in UTC with
@@ -40,6 +42,24 @@ const SUMMARY_COLUMNS: Record<string, (row: SummaryRow) => string> = {
   bad: ({ bad }) => String(bad),
 };
 
+const ACCOUNT_COLUMNS: Record<string, (row: SeriesAccount) => string> = {
+  series: ({ series }) => text(series),
+  resolution: ({ resolution }) => String(resolution),
+  produced: ({ produced }) => String(produced),
+  retained: ({ stale }) => String(stale),
+  not_seen: ({ unseen }) => String(unseen),
+  open: ({ open }) => String(open),
+  withheld: ({ withheld }) => String(withheld),
+  delivered: ({ delivered }) => String(delivered),
+  waiting: ({ waiting }) => String(waiting),
+  ...Object.fromEntries(
+    DROPS.map((cause) => [`dropped_${cause}`, ({ dropped }: SeriesAccount) => String(dropped[cause] ?? 0)]),
+  ),
+  cloud: ({ cloud }) => (cloud === undefined ? '' : String(cloud)),
+  adds_up: ({ adds }) => String(adds),
+};
+
+export const accountCsv = sheet(ACCOUNT_COLUMNS);
 export const readingsCsv = sheet(READING_COLUMNS);
 export const summariesCsv = sheet(SUMMARY_COLUMNS);
 

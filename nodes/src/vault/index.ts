@@ -19,6 +19,7 @@ export { Timekeeper, timekeeperOf, type TimekeeperOptions } from './timekeeper.t
 export { BOOTS, dated, datings, newestTrusted, type Boot, type Dating } from './dating.ts';
 export { spanText, vaultWarnings } from './vault-warnings.ts';
 export { rebuildVault, type Rebuilt } from './file-rebuild.ts';
+export { globProblem, seriesMatcher } from './query/series-glob.ts';
 export { momentOf } from './query/moment.ts';
 export { FIELDS as QUERY_FIELDS, MAX_HELD_ROWS, type QueryRequest, requestOf } from './query/request.ts';
 export { type Missing, missingText } from './query/missing.ts';

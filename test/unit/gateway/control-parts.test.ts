@@ -102,6 +102,7 @@ describe('control socket', () => {
         calls.push(call);
         return { rewritten: 3 };
       },
+      account: () => assert.fail('nobody asked for the account'),
       verify: () => findings(),
       metrics: async () => 'tidegate_up 1',
       keys: () => assert.fail('nobody asked for keys'),
