@@ -4,9 +4,10 @@ import { runCampaign, type KindResult } from './campaign/campaign.ts';
 import { BREAKAGES } from './campaign/sync/breakage.ts';
 import { Round } from './campaign/sync/round.ts';
 import { Template } from './campaign/sync/template.ts';
+import { needTool } from '../support/tools.ts';
 
 /** Rounds of each kind: a sample of what `npm run campaign -- sync` does by the hundred thousand. */
-const SAMPLE: Readonly<Record<string, number>> = { simulation: 40 };
+const SAMPLE: Readonly<Record<string, number>> = { simulation: 40, fuzz: 8_000 };
 /** One seed that stays the same, so that a change is judged by the same rounds as the one before it. TIDEGATE_SEED takes another one. */
 const SEED = process.env['TIDEGATE_SEED'] ?? 'the same';
 /** Rounds within which a mistake that was put in has to be found. */
@@ -17,13 +18,23 @@ function explain({ kind, failures }: KindResult): string {
 }
 
 describe('the campaign of gateways, broker and cloud', function () {
-  this.timeout(240_000);
+  this.timeout(400_000);
 
   for (const [kind, rounds] of Object.entries(SAMPLE)) {
     it(`${kind}: ${rounds} rounds hold, seed "${SEED}"`, async () => {
       const [result] = await runCampaign({ campaign: 'sync', kinds: [kind], rounds, seed: SEED });
       assert.equal(result.failed, 0, explain(result));
       assert.ok(result.passed >= rounds, `${result.passed} rounds were run`);
+    });
+  }
+
+  for (const broker of ['aedes', 'mosquitto'] as const) {
+    it(`real processes with ${broker} between them lose nothing and count nothing twice`, async function () {
+      if (broker === 'mosquitto') needTool(this, 'mosquitto');
+      const group = { aedes: 0, mosquitto: 1 }[broker];
+      const [result] = await runCampaign({ campaign: 'sync', kinds: ['processes'], rounds: 4, group, seed: SEED });
+      assert.equal(result.failed, 0, explain(result));
+      assert.equal(result.passed, 2);
     });
   }
 

@@ -1,13 +1,19 @@
 import { once } from 'node:events';
 import net from 'node:net';
 
-/** A link that can be cut: forwards TCP to a port on this machine, and what passes upstream can be captured. */
+/**
+ * A link that can be cut, throttled and frozen: forwards TCP to a port on this machine, and what passes upstream can be
+ * captured.
+ */
 export class TcpProxy {
   private readonly target: number;
   private readonly server: net.Server;
   private readonly sockets = new Set<net.Socket>();
   private up = true;
+  private frozen = false;
   private connections = 0;
+  /** Of each direction of each connection; Infinity for as fast as it goes. */
+  bytesPerSecond = Infinity;
   /** Called with every chunk that a client sends towards the target, and the number of its connection. */
   capture: ((connection: number, chunk: Buffer) => void) | undefined;
 
@@ -37,6 +43,18 @@ export class TcpProxy {
     this.up = true;
   }
 
+  /** Nothing passes any more, and no end is told: a socket that is half open, or a way that leads nowhere. */
+  freeze(): void {
+    this.frozen = true;
+    for (const socket of this.sockets) socket.pause();
+  }
+
+  /** What waited meanwhile passes. */
+  thaw(): void {
+    this.frozen = false;
+    for (const socket of this.sockets) socket.resume();
+  }
+
   async close(): Promise<void> {
     this.cut();
     this.server.close();
@@ -63,7 +81,31 @@ export class TcpProxy {
       socket.on('error', () => other.destroy());
     }
     client.on('data', (chunk: Buffer) => this.capture?.(connection, chunk));
-    client.pipe(upstream);
-    upstream.pipe(client);
+    this.pump(client, upstream);
+    this.pump(upstream, client);
+  }
+
+  private pump(from: net.Socket, to: net.Socket): void {
+    let waits = 0;
+    let timer: NodeJS.Timeout | undefined;
+    from.once('close', () => clearTimeout(timer));
+    const go = (): void => {
+      if (--waits === 0 && !this.frozen) from.resume();
+    };
+    const wait = (): void => {
+      waits++;
+      from.pause();
+    };
+    from.on('data', (chunk: Buffer) => {
+      if (!to.write(chunk)) {
+        wait();
+        to.once('drain', go);
+      }
+      if (this.bytesPerSecond === Infinity) return;
+      wait();
+      timer = setTimeout(go, (chunk.length * 1000) / this.bytesPerSecond);
+    });
+    from.on('end', () => to.end());
+    if (this.frozen) from.pause();
   }
 }

@@ -17,7 +17,7 @@ export interface GroupTask {
 }
 
 export type GroupMessage =
-  | { word: 'passed' }
+  | { word: 'passed'; by: number }
   | { word: 'count'; of: string; by: number }
   | { word: 'most'; of: string; value: number }
   | ({ word: 'failed' } & Failed)
@@ -129,7 +129,7 @@ async function runGroup(task: GroupTask, result: KindResult): Promise<void> {
     result.failures.push({ seed: task.seed, round, error, kept, number });
   };
   child.on('message', (message: GroupMessage) => {
-    if (message.word === 'passed') result.passed++;
+    if (message.word === 'passed') result.passed += message.by;
     else if (message.word === 'count') result.counts.set(message.of, (result.counts.get(message.of) ?? 0) + message.by);
     else if (message.word === 'most')
       result.counts.set(message.of, Math.max(result.counts.get(message.of) ?? 0, message.value));

@@ -16,7 +16,7 @@ try {
     rounds: task.rounds ?? Infinity,
     round: task.round,
     part: task.part,
-    passed: () => send({ word: 'passed' }),
+    passed: (by = 1) => send({ word: 'passed', by }),
     count: (of, by = 1) => send({ word: 'count', of, by }),
     most: (of, value) => send({ word: 'most', of, value }),
     failed: (round, error, kept, number) => send({ word: 'failed', round, error: words(error), kept, number }),

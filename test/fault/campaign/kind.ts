@@ -7,8 +7,8 @@ export interface Group {
   round?: number | undefined;
   /** Of a kind that has parts: which one. */
   part?: string | undefined;
-  /** Tells that a round has passed, and what else is worth counting. */
-  passed(): void;
+  /** Tells that a round has passed, or several, and what else is worth counting. */
+  passed(by?: number): void;
   count(word: string, by?: number): void;
   /** The same for something of which the highest value is worth telling. */
   most(word: string, value: number): void;
