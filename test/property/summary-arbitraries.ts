@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import type { Reading } from '@tidegate/nodes/reading';
-import { addDecimals, parseDecimal, type Decimal } from '@tidegate/nodes/summary';
+import { addDecimals, parseDecimal, WindowAccumulator, type Decimal, type Summary } from '@tidegate/nodes/summary';
+import { StateTrace, type Held } from '../../nodes/src/summary/states.ts';
 
 /** Numbers as sensors send them, and the corners of what a summary may hold. */
 const numbers: fc.Arbitrary<number> = fc.oneof(
@@ -28,13 +29,21 @@ const values = fc.oneof(
   },
 );
 
+/** What switches and machines say: few words, or more than a summary keeps the times of. */
+const states = fc.oneof(
+  { weight: 4, arbitrary: fc.boolean() },
+  { weight: 4, arbitrary: fc.constantFrom('run', 'stop', 'true', 'zu heiß', 'x'.repeat(300), '') },
+  { weight: 1, arbitrary: fc.integer({ min: 0, max: 40 }).map((n) => `state ${n}`) },
+  { weight: 1, arbitrary: fc.constantFrom(0, 7.5) },
+);
+
 /** Readings of one series within `span` milliseconds, with many equal times; positions are unique. */
-export const readings = ({ span = 60_000, maxLength = 60 } = {}): fc.Arbitrary<Reading[]> =>
+export const readings = ({ span = 60_000, maxLength = 60, of = values } = {}): fc.Arbitrary<Reading[]> =>
   fc
     .array(
       fc.record({
         time: fc.oneof(fc.integer({ min: 0, max: span - 1 }), fc.integer({ min: 0, max: 3 })),
-        value: values,
+        value: of,
         quality: fc.constantFrom('good', 'good', 'good', 'uncertain', 'bad'),
         anomaly: fc.option(fc.constant(0.9), { nil: undefined, freq: 5 }),
       }),
@@ -50,6 +59,30 @@ export const readings = ({ span = 60_000, maxLength = 60 } = {}): fc.Arbitrary<R
         ...(anomaly !== undefined && { anomaly }),
       })),
     );
+
+export const switches = (options: { span?: number; maxLength?: number } = {}): fc.Arbitrary<Reading[]> =>
+  readings({ ...options, of: states });
+
+/** Buckets of a sketch: logarithmic, or of a fixed width. */
+export const widths = fc.constantFrom(0, 0, 0.5, 0.001, 25);
+
+/** A reading with what it says of the state before it. */
+export type Traced = readonly [reading: Reading, held: Held | undefined];
+
+/** Readings in journal order, as a summarizer adds them. */
+export function traced(list: readonly Reading[]): Traced[] {
+  const trace = new StateTrace();
+  return list.map((reading): Traced => [
+    reading,
+    reading.quality === 'bad' ? undefined : trace.next(reading.time, reading.value),
+  ]);
+}
+
+export function summarise(list: readonly Traced[], width = 0): Summary {
+  const window = new WindowAccumulator(width);
+  for (const [reading, held] of list) window.add(reading, held);
+  return window.summary();
+}
 
 /** The sum of powers by another road than the code under test: parsed text, one big addition each. */
 export function exactSum(list: readonly number[], power: 1 | 2): Decimal {

@@ -9,18 +9,21 @@ import {
   emptySummary,
   encodeBlock,
   encodeSummary,
+  foldSummaries,
   WindowAccumulator,
   type Part,
   type Summary,
 } from '@tidegate/nodes/summary';
 import { ByteWriter } from '../../nodes/src/summary/varint.ts';
-import { readings } from './summary-arbitraries.ts';
+import { readings, summarise, switches, traced, widths } from './summary-arbitraries.ts';
 
-const summaries: fc.Arbitrary<Summary> = readings({ maxLength: 12 }).map((list) => {
-  const window = new WindowAccumulator();
-  for (const reading of list) window.add(reading);
-  return window.summary();
-});
+const summaries: fc.Arbitrary<Summary> = fc
+  .tuple(
+    fc.oneof(readings({ maxLength: 12 }), switches({ maxLength: 60 })),
+    widths,
+    fc.option(readings({ maxLength: 2 }), { freq: 4, nil: [] }),
+  )
+  .map(([list, width, others]) => foldSummaries([summarise(traced(list), width), summarise(traced(others))]));
 
 const blocks: fc.Arbitrary<Part[]> = fc.uniqueArray(
   fc.record(
@@ -183,12 +186,12 @@ describe('summaries and blocks as bytes', () => {
     assert.throws(() => decodeBlock(new Uint8Array((8 << 20) + 1)), { code: 'too-large' });
     assert.throws(() => decodeBlock(Uint8Array.of(2, 0xff, 0xff, 0xff, 0x7f)), { code: 'too-large' });
     const announced = new ByteWriter();
-    for (const value of [2, 100_000, 0, 0, 22, ...Array<number>(22).fill(1), ...Array<number>(22).fill(0)])
+    for (const value of [2, 100_000, 0, 0, 25, ...Array<number>(25).fill(1), ...Array<number>(25).fill(0)])
       announced.uint(value);
-    announced.append(new Uint8Array(22));
+    announced.append(new Uint8Array(25));
     assert.throws(() => decodeBlock(announced.finish()), { code: 'malformed', message: /100000 parts/ });
     const bomb = new ByteWriter();
-    for (const value of [2, 1, 0, 0, 22, 9 << 20]) bomb.uint(value);
+    for (const value of [2, 1, 0, 0, 25, 9 << 20]) bomb.uint(value);
     bomb.append(new Uint8Array(60));
     assert.throws(() => decodeBlock(bomb.finish()), { code: 'malformed', message: /9437184 bytes of columns/ });
     assert.throws(() => decodeBlock(Uint8Array.of(1, 1)), { code: 'unknown-version' });

@@ -121,6 +121,7 @@ describe('the editor forms', () => {
       ['tide-store', 'series', 'line1/#'],
       ['tide-summarize', 'resolutions', '1y'],
       ['tide-summarize', 'rules', [{ series: 'line1/#', resolutions: '1y' }]],
+      ['tide-summarize', 'rules', [{ series: 'line1/#', width: -1 }]],
     ];
     for (const [type, property, value] of refused) {
       const { definition } = forms.find((form) => form.type === type)!;

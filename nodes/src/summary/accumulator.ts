@@ -1,7 +1,8 @@
 import type { Reading } from '../reading/reading.ts';
 import { canonical, decimalOf, EXACT_MANTISSA, EXACT_POWERS, mantissaAt, powerOfTen } from './decimal.ts';
-import { addToSketch, copySketch, emptySketch, mergeSketch } from './sketch.ts';
-import { MAX_TEXT, type Summary, type TimedValue } from './summary.ts';
+import { addToSketch, copySketch, emptySketch, mergeSketch, type Sketch } from './sketch.ts';
+import { addState, boundedText, copyStates, mergeStates, type Held, type States } from './states.ts';
+import type { Summary, TimedValue } from './summary.ts';
 
 /** Products of integers up to here are exact in binary64, and so is one sum of two of them. */
 const EXACT_FACTOR = 67_108_864; // 2^26
@@ -21,7 +22,9 @@ export class WindowAccumulator {
   private max = -Infinity;
   private first: TimedValue | undefined;
   private last: TimedValue | undefined;
-  private readonly sketch = emptySketch();
+  private readonly sketch: Sketch;
+  private changes = 0;
+  private states: States = new Map();
   /** Digits after the point of the sums: sum is at 10^-scale, squares at 10^-2scale. */
   private scale = 0;
   private sumLow = 0;
@@ -29,17 +32,22 @@ export class WindowAccumulator {
   private squaresLow = 0;
   private squaresHigh = 0n;
 
-  static of(summary: Summary): WindowAccumulator {
-    const accumulator = new WindowAccumulator();
+  /** `width` of the sketch's buckets: 0 for logarithmic ones (sketch.ts). */
+  constructor(width = 0) {
+    this.sketch = emptySketch(width);
+  }
+
+  static of(summary: Summary, width = 0): WindowAccumulator {
+    const accumulator = new WindowAccumulator(width);
     accumulator.addSummary(summary);
     return accumulator;
   }
 
   /**
-   * Adds a reading. Throws TideError `not-a-decimal` and stays as it was when the value is a number that a summary
-   * cannot hold (not finite, more than 17 digits, too large or too small).
+   * Adds a reading, and what it says of the state before it. Throws TideError `not-a-decimal` and stays as it was when the
+   * value is a number that a summary cannot hold (not finite, more than 17 digits, too large or too small).
    */
-  add(reading: Reading): void {
+  add(reading: Reading, held?: Held): void {
     if (reading.quality === 'bad') {
       this.bad++;
       return;
@@ -57,6 +65,9 @@ export class WindowAccumulator {
     if (reading.quality === 'uncertain') this.uncertain++;
     if (reading.anomaly !== undefined) this.anomalies++;
     this.place(Math.floor(reading.time), reading.position ?? 0, kept);
+    if (held === undefined) return;
+    if (held.changed) this.changes++;
+    this.states = addState(this.states, held.state, held.milliseconds);
   }
 
   /** Adds what another summary holds; the two must be of different readings. */
@@ -73,6 +84,8 @@ export class WindowAccumulator {
     if (summary.last !== undefined && (this.last === undefined || compareTimed(summary.last, this.last) > 0))
       this.last = { ...summary.last };
     mergeSketch(this.sketch, summary.sketch);
+    this.changes += summary.changes;
+    if (summary.states === 'many' || summary.states.size > 0) this.states = mergeStates(this.states, summary.states);
     this.refine(Math.max(-summary.sum.exponent, Math.ceil(-summary.squares.exponent / 2)));
     this.sumHigh += mantissaAt(summary.sum, -this.scale);
     this.squaresHigh += mantissaAt(summary.squares, -2 * this.scale);
@@ -90,10 +103,12 @@ export class WindowAccumulator {
       max: numbers ? this.max : undefined,
       first: this.first && { ...this.first },
       last: this.last && { ...this.last },
-      sketch: copySketch(this.sketch),
+      sketch: numbers ? copySketch(this.sketch) : emptySketch(),
       anomalies: this.anomalies,
       uncertain: this.uncertain,
       bad: this.bad,
+      changes: this.changes,
+      states: copyStates(this.states),
     };
   }
 
@@ -169,11 +184,4 @@ export function compareTimed(a: TimedValue, b: TimedValue): number {
 function compareValues(a: number | string, b: number | string): number {
   if (typeof a !== typeof b) return typeof a === 'number' ? -1 : 1;
   return a < b ? -1 : a > b ? 1 : 0;
-}
-
-/** Well-formed, so that it has one encoding in UTF-8, and no longer than a summary may hold. */
-function boundedText(text: string): string {
-  if (text.length <= MAX_TEXT) return text.toWellFormed();
-  const splits = (text.charCodeAt(MAX_TEXT - 1) & 0xfc00) === 0xd800;
-  return text.slice(0, splits ? MAX_TEXT - 1 : MAX_TEXT).toWellFormed();
 }

@@ -1,4 +1,4 @@
-import { bucketOf, LOWEST_BUCKET } from './sketch.ts';
+import { bucketOf, fixedBucketOf, LOWEST_BUCKET } from './sketch.ts';
 
 /**
  * The fields of an encoded summary, each in the form in which it is smallest next to what was said before: squares as
@@ -13,6 +13,8 @@ export interface Fields<Bytes> {
   anomalies: Bytes;
   uncertain: Bytes;
   bad: Bytes;
+  /** Bits: 0 first is a text, 1 last is, 2 there are changes or states, 3 too many states, 4 a fixed width, 5 no quantiles. */
+  flags: Bytes;
   /** Exponent of all decimals of this summary; squares are at twice that. */
   exponents: Bytes;
   sums: Bytes;
@@ -24,14 +26,17 @@ export interface Fields<Bytes> {
   lastTimes: Bytes;
   firstPositions: Bytes;
   lastPositions: Bytes;
-  /** Bit 0: first is a text; bit 1: last is. */
-  kinds: Bytes;
   firstValues: Bytes;
   lastValues: Bytes;
+  /** Width of fixed buckets: mantissa and exponent. */
+  widths: Bytes;
   /** Empty buckets between the lowest and the highest; gaps between filled ones; counts of all but the highest. */
   holes: Bytes;
   gaps: Bytes;
   buckets: Bytes;
+  changes: Bytes;
+  /** How many, then each with its time. */
+  states: Bytes;
 }
 
 export const FIELDS: readonly (keyof Fields<unknown>)[] = [
@@ -40,6 +45,7 @@ export const FIELDS: readonly (keyof Fields<unknown>)[] = [
   'anomalies',
   'uncertain',
   'bad',
+  'flags',
   'exponents',
   'sums',
   'squares',
@@ -49,12 +55,14 @@ export const FIELDS: readonly (keyof Fields<unknown>)[] = [
   'lastTimes',
   'firstPositions',
   'lastPositions',
-  'kinds',
   'firstValues',
   'lastValues',
+  'widths',
   'holes',
   'gaps',
   'buckets',
+  'changes',
+  'states',
 ];
 
 /** A value for each field. */
@@ -65,6 +73,7 @@ export function fieldsOf<Bytes>(make: (field: keyof Fields<unknown>) => Bytes): 
     anomalies: make('anomalies'),
     uncertain: make('uncertain'),
     bad: make('bad'),
+    flags: make('flags'),
     exponents: make('exponents'),
     sums: make('sums'),
     squares: make('squares'),
@@ -74,12 +83,14 @@ export function fieldsOf<Bytes>(make: (field: keyof Fields<unknown>) => Bytes): 
     lastTimes: make('lastTimes'),
     firstPositions: make('firstPositions'),
     lastPositions: make('lastPositions'),
-    kinds: make('kinds'),
     firstValues: make('firstValues'),
     lastValues: make('lastValues'),
+    widths: make('widths'),
     holes: make('holes'),
     gaps: make('gaps'),
     buckets: make('buckets'),
+    changes: make('changes'),
+    states: make('states'),
   };
 }
 
@@ -91,10 +102,20 @@ export interface Base {
   span: number;
 }
 
-/** Buckets on one axis: negative ones, zero, positive ones. */
+/** Flags. */
+export const FIRST_TEXT = 1;
+export const LAST_TEXT = 2;
+export const STATES = 4;
+export const MANY_STATES = 8;
+export const FIXED_WIDTH = 16;
+export const NO_QUANTILES = 32;
+
+/** Logarithmic buckets on one axis: negative ones, zero, positive ones. */
 export const AXIS = 1 - LOWEST_BUCKET;
 
-export function keyOf(value: number): number {
+/** `width` of fixed buckets, 0 for logarithmic ones. */
+export function keyOf(value: number, width: number): number {
+  if (width > 0) return fixedBucketOf(value, width);
   if (value === 0) return 0;
   return value > 0 ? bucketOf(value) + AXIS : -bucketOf(-value) - AXIS;
 }

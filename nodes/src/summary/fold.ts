@@ -19,6 +19,8 @@ export function emptySummary(): Summary {
     anomalies: 0,
     uncertain: 0,
     bad: 0,
+    changes: 0,
+    states: new Map(),
   };
 }
 

@@ -20,19 +20,22 @@ export interface Ladder {
   readonly rungs: readonly Rung[];
   /** Indexes of the rungs that are made from readings: the finest, and those that no finer one divides. */
   readonly roots: readonly number[];
+  /** Width of the buckets of its quantile sketches; 0: logarithmic ones (sketch.ts). */
+  readonly width: number;
 }
 
 /**
  * Each rung is made from the longest finer one whose windows lie whole within its own, so that a reading is added once
  * and not once for each rung. The result is the same to the byte, since summaries fold exactly.
  */
-export function ladderOf(resolutions: readonly Resolution[]): Ladder {
+export function ladderOf(resolutions: readonly Resolution[], width = 0): Ladder {
   const ascending = [...new Set(resolutions)].toSorted((a, b) => a - b);
   const sources = ascending.map((resolution, i) =>
     ascending.findLastIndex((finer, at) => at < i && resolution % finer === 0),
   );
   return {
-    key: ascending.join(' '),
+    key: `${width}: ${ascending.join(' ')}`,
+    width,
     rungs: ascending.map((resolution, i) => ({
       resolution,
       length: resolution * 1000,
@@ -51,7 +54,10 @@ export class LadderPlan {
 
   constructor(resolutions: readonly Resolution[], rules: readonly SummaryRule[] = []) {
     this.usual = this.ladder(resolutions);
-    this.rules = rules.map((rule) => ({ series: rule.series, ladder: this.ladder(rule.resolutions ?? resolutions) }));
+    this.rules = rules.map((rule) => ({
+      series: rule.series,
+      ladder: this.ladder(rule.resolutions ?? resolutions, rule.width),
+    }));
   }
 
   for(series: string): Ladder {
@@ -59,8 +65,8 @@ export class LadderPlan {
   }
 
   /** The one object for equal ladders. */
-  ladder(resolutions: readonly Resolution[]): Ladder {
-    const made = ladderOf(resolutions);
+  ladder(resolutions: readonly Resolution[], width = 0): Ladder {
+    const made = ladderOf(resolutions, width);
     const ladder = this.known.get(made.key) ?? made;
     this.known.set(ladder.key, ladder);
     return ladder;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { TideError } from '../node/errors.ts';
+import { reasonOf, TideError } from '../node/errors.ts';
 import { patternProblem } from '../reading/series-pattern.ts';
+import { decimalOf } from './decimal.ts';
 import { parseResolutions } from './stream.ts';
 
 /** Most rules a node takes: each series is matched against them once. */
@@ -26,7 +27,21 @@ const resolutions = z
     return z.NEVER;
   });
 
-const rule = z.strictObject({ series, resolutions });
+/** Width of the buckets for quantiles, in the unit of the series; absent: buckets with a relative error of 1 %. */
+const width = z
+  .number()
+  .positive()
+  .optional()
+  .superRefine((value, context) => {
+    if (value === undefined) return;
+    try {
+      decimalOf(value);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: reasonOf(error) });
+    }
+  });
+
+const rule = z.strictObject({ series, resolutions, width });
 
 /** How the series that match a pattern are summarised. The first rule that matches counts. */
 export type SummaryRule = z.infer<typeof rule>;

@@ -2,13 +2,27 @@ import { TideError } from '../node/errors.ts';
 import { LEAST_MAGNITUDE, MOST_MAGNITUDE } from '../reading/number-range.ts';
 import type { Summary } from './summary.ts';
 
-/** Quantile sketch with relative error 1 % (DDSketch; Masson, Rim and Lee, VLDB 2019): counts of logarithmic buckets. */
+/**
+ * Quantile sketch: counts of buckets. Logarithmic ones have a relative error of 1 % (DDSketch; Masson, Rim and Lee, VLDB
+ * 2019); ones of a fixed width have half that width as their error, also where values are near zero.
+ */
 export interface Sketch {
+  /** Of fixed buckets: bucket i holds the values nearest to i times this. 0: the buckets are logarithmic. */
+  width: number;
+  /**
+   * Nothing is known of quantiles: sketches of different kinds came together, or fixed buckets grew too many or too
+   * far from zero. There are no buckets then, and none come any more.
+   */
+  unknown: boolean;
   zero: number;
-  /** Bucket index -> count. */
+  /** Bucket index -> count; of negative ones less the sign. */
   positive: Map<number, number>;
   negative: Map<number, number>;
 }
+
+/** Filled buckets that a sketch of fixed width may have, and how far from zero they may lie. */
+export const MAX_FIXED_BUCKETS = 4_096;
+export const MAX_FIXED_INDEX = 2 ** 31;
 
 export const RELATIVE_ERROR = 0.01;
 const GAMMA = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR);
@@ -51,11 +65,23 @@ export function bucketValue(bucket: number): number {
   return (bounds[bucket + ORIGIN] * 2) / (GAMMA + 1);
 }
 
-export function emptySketch(): Sketch {
-  return { zero: 0, positive: new Map(), negative: new Map() };
+/** Bucket of fixed width that a value lies in: one rounded quotient, which every machine rounds alike. */
+export function fixedBucketOf(value: number, width: number): number {
+  // Adding zero turns -0 into 0.
+  return Math.round(value / width) + 0;
 }
 
+export function emptySketch(width = 0): Sketch {
+  return { width, unknown: false, zero: 0, positive: new Map(), negative: new Map() };
+}
+
+/** Throws TideError `not-a-decimal` for a value that no summary can hold, and leaves the sketch as it was. */
 export function addToSketch(sketch: Sketch, value: number, count = 1): void {
+  if (sketch.unknown || sketch.width > 0) {
+    checkMagnitude(value);
+    if (!sketch.unknown) addToBucket(sketch, fixedBucketOf(value, sketch.width), count);
+    return;
+  }
   if (value === 0) {
     sketch.zero += count;
     return;
@@ -64,20 +90,58 @@ export function addToSketch(sketch: Sketch, value: number, count = 1): void {
   side.set(bucket, (side.get(bucket) ?? 0) + count);
 }
 
-/** Adds the counts of `from` to `into`. Adding the same sketch twice counts its values twice: fold parts, never sums. */
+function checkMagnitude(value: number): void {
+  const magnitude = Math.abs(value);
+  // As the logarithmic buckets do, which have no bound beyond these.
+  if (magnitude !== 0) bucketOf(magnitude);
+}
+
+function addToBucket(sketch: Sketch, bucket: number, count: number): void {
+  const { positive, negative } = sketch;
+  if (Math.abs(bucket) > MAX_FIXED_INDEX) forget(sketch);
+  else if (bucket === 0) sketch.zero += count;
+  else if (bucket > 0) positive.set(bucket, (positive.get(bucket) ?? 0) + count);
+  else negative.set(-bucket, (negative.get(-bucket) ?? 0) + count);
+  if (positive.size + negative.size + (sketch.zero > 0 ? 1 : 0) > MAX_FIXED_BUCKETS) forget(sketch);
+}
+
+function forget(sketch: Sketch): void {
+  sketch.unknown = true;
+  sketch.width = 0;
+  sketch.zero = 0;
+  sketch.positive.clear();
+  sketch.negative.clear();
+}
+
+const isEmpty = ({ unknown, zero, positive, negative }: Sketch): boolean =>
+  !unknown && zero === 0 && positive.size === 0 && negative.size === 0;
+
+/**
+ * Adds the counts of `from` to `into`; sketches of two kinds know nothing together, in whatever order they come. Adding
+ * the same sketch twice counts its values twice: fold parts, never sums.
+ */
 export function mergeSketch(into: Sketch, from: Sketch): void {
+  if (into.unknown || isEmpty(from)) return;
+  if (isEmpty(into)) into.width = from.width;
+  if (from.unknown || from.width !== into.width) {
+    forget(into);
+    return;
+  }
   into.zero += from.zero;
   for (const [bucket, count] of from.positive) into.positive.set(bucket, (into.positive.get(bucket) ?? 0) + count);
   for (const [bucket, count] of from.negative) into.negative.set(bucket, (into.negative.get(bucket) ?? 0) + count);
+  const { width, zero, positive, negative } = into;
+  if (width > 0 && positive.size + negative.size + (zero > 0 ? 1 : 0) > MAX_FIXED_BUCKETS) forget(into);
 }
 
-export function copySketch({ zero, positive, negative }: Sketch): Sketch {
-  return { zero, positive: new Map(positive), negative: new Map(negative) };
+export function copySketch({ width, unknown, zero, positive, negative }: Sketch): Sketch {
+  return { width, unknown, zero, positive: new Map(positive), negative: new Map(negative) };
 }
 
 /**
- * The q-quantile (0 <= q <= 1), within 1 % of the value with lower rank floor(q * (n - 1)); undefined when there is no
- * number. Of a summary it never lies outside of its minimum and maximum.
+ * The q-quantile (0 <= q <= 1), within 1 % (or half the width of fixed buckets) of the value with lower rank
+ * floor(q * (n - 1)); undefined when there is no number or nothing is known. Of a summary it never lies outside of its
+ * minimum and maximum.
  */
 export function quantile(of: Sketch | Summary, q: number): number | undefined {
   if (!(q >= 0 && q <= 1)) throw new RangeError(`a quantile lies between 0 and 1, not at ${q}`);
@@ -87,7 +151,8 @@ export function quantile(of: Sketch | Summary, q: number): number | undefined {
   return Math.min(Math.max(estimate, of.min), of.max);
 }
 
-function quantileOfSketch({ zero, positive, negative }: Sketch, q: number): number | undefined {
+function quantileOfSketch({ width, zero, positive, negative }: Sketch, q: number): number | undefined {
+  const valueOf = (bucket: number): number => (width > 0 ? bucket * width : bucketValue(bucket));
   let total = zero;
   for (const count of positive.values()) total += count;
   for (const count of negative.values()) total += count;
@@ -95,14 +160,14 @@ function quantileOfSketch({ zero, positive, negative }: Sketch, q: number): numb
   let left = Math.floor(q * (total - 1));
   for (const [bucket, count] of [...negative].toSorted((a, b) => b[0] - a[0])) {
     left -= count;
-    if (left < 0) return -bucketValue(bucket);
+    if (left < 0) return -valueOf(bucket);
   }
   left -= zero;
   if (left < 0) return 0;
   const ascending = [...positive].toSorted((a, b) => a[0] - b[0]);
   for (const [bucket, count] of ascending) {
     left -= count;
-    if (left < 0) return bucketValue(bucket);
+    if (left < 0) return valueOf(bucket);
   }
-  return bucketValue(ascending.at(-1)![0]);
+  return valueOf(ascending.at(-1)![0]);
 }

@@ -4,10 +4,12 @@ import type { Reading } from '../reading/reading.ts';
 import type { Outgoing } from '../sync/outgoing.ts';
 import { Consumer, type Save } from '../vault/consumer.ts';
 import type { Change, Vault } from '../vault/vault.ts';
+import { DueTimes } from './due-times.ts';
 import type { Ladder, LadderPlan } from './ladder.ts';
+import type { OpenWindow } from './open-window.ts';
 import type { Part, Resolution } from './summary.ts';
 import { windowsCodec } from './windows-codec.ts';
-import type { OpenWindow, SeriesWindows, Taken } from './windows.ts';
+import type { SeriesWindows, Taken } from './windows.ts';
 
 export interface SummarizerOptions {
   vault: Vault;
@@ -57,6 +59,7 @@ export class Summarizer {
   private readonly consumer: Consumer<SeriesWindows>;
   private open = 0;
   private forced = false;
+  private readonly due = new DueTimes();
   private turn: Promise<unknown> = Promise.resolve();
 
   private constructor(options: SummarizerOptions, events: SummarizerEvents, consumer: Consumer<SeriesWindows>) {
@@ -96,6 +99,10 @@ export class Summarizer {
     const opened = windows.add(reading, this.options.clock.monotonic(), (error) => this.events.refused(reading, error));
     if (opened === 0) return;
     this.open += opened;
+    for (const rung of windows.ladder.roots) {
+      const { resolution, length } = windows.ladder.rungs[rung];
+      this.due.note(resolution, Math.floor(reading.time / length) * length + length);
+    }
     if (windows.ladder.roots.some((rung) => windows.open(rung)[0].forced)) this.forced = true;
     if (this.open > (this.options.maxOpen ?? DEFAULT_MAX_OPEN)) this.forceQuietest();
   }
@@ -104,8 +111,9 @@ export class Summarizer {
   close(): Promise<void> {
     const { grace, clock } = this.options;
     return this.inTurn(() =>
-      this.closeBy((windows, resolution) =>
-        windows.takeDue(resolution, { grace, now: clock.now(), monotonic: clock.monotonic() }),
+      this.closeBy(
+        (windows, resolution) => windows.takeDue(resolution, { grace, now: clock.now(), monotonic: clock.monotonic() }),
+        (resolution) => this.forced || this.due.mayHaveEnded(resolution, clock.now() - grace),
       ),
     );
   }
@@ -175,15 +183,20 @@ export class Summarizer {
   }
 
   /** Finest windows first: what closes there is folded into the coarser ones before these are looked at. */
-  private async closeBy(take: (windows: SeriesWindows, resolution: Resolution) => Taken | undefined): Promise<void> {
+  private async closeBy(
+    take: (windows: SeriesWindows, resolution: Resolution) => Taken | undefined,
+    mayBeDue: (resolution: Resolution) => boolean = () => true,
+  ): Promise<void> {
     for (const resolution of this.resolutions())
-      await this.closeRung(resolution, (windows) => take(windows, resolution));
+      if (mayBeDue(resolution)) await this.closeRung(resolution, (windows) => take(windows, resolution));
     this.forced = false;
   }
 
   private async closeRung(resolution: Resolution, take: (windows: SeriesWindows) => Taken | undefined): Promise<void> {
+    const states = this.consumer.states();
+    this.due.begin(resolution);
     for (;;) {
-      const all = this.take(take);
+      const all = this.take(states, resolution, take);
       if (all.length === 0) return;
       const parts = all.flatMap(({ name, taken }) => this.partsOf(name, taken));
       const names = all.map(({ name }) => name);
@@ -194,6 +207,7 @@ export class Summarizer {
           ({ withheld } = await this.options.outgoing.commitParts(parts, resolution, changes));
         });
       } catch (error) {
+        this.due.forget(resolution);
         for (const { windows, taken } of all) this.putBack(windows, taken);
         throw error;
       }
@@ -209,20 +223,29 @@ export class Summarizer {
     return [...new Set(resolutions)].toSorted((a, b) => a - b);
   }
 
+  /** Windows of the next series, as many as one commit takes. */
   private take(
+    states: Iterator<[name: string, windows: SeriesWindows]>,
+    resolution: Resolution,
     take: (windows: SeriesWindows) => Taken | undefined,
   ): { name: string; windows: SeriesWindows; taken: Taken }[] {
     const all = [];
     let count = 0;
-    for (const [name, windows] of this.consumer.states()) {
+    while (count < PARTS_PER_COMMIT) {
+      const { done, value } = states.next();
+      if (done === true) break;
+      const [name, windows] = value;
       const before = windows.size;
-      if (before === 0) continue;
-      const taken = take(windows);
+      const taken = before === 0 ? undefined : take(windows);
+      this.due.note(resolution, windows.earliestEnd(resolution));
       if (taken === undefined) continue;
       all.push({ name, windows, taken });
       this.open += windows.size - before;
       count += taken.closed.length;
-      if (count >= PARTS_PER_COMMIT) break;
+      for (const { rung, window } of taken.folds) {
+        const coarser = windows.ladder.rungs[rung];
+        this.due.note(coarser.resolution, window.start + coarser.length);
+      }
     }
     return all;
   }

@@ -9,12 +9,24 @@ import {
   MAX_PLACES,
   type Decimal,
 } from './decimal.ts';
-import { AXIS, ceilDivide, floorDivide, keyOf, type Base, type Fields } from './fields.ts';
-import { emptySketch, type Sketch } from './sketch.ts';
-import { MAX_TEXT, type Summary, type TimedValue } from './summary.ts';
+import {
+  AXIS,
+  ceilDivide,
+  FIRST_TEXT,
+  FIXED_WIDTH,
+  floorDivide,
+  keyOf,
+  LAST_TEXT,
+  MANY_STATES,
+  NO_QUANTILES,
+  STATES,
+  type Base,
+  type Fields,
+} from './fields.ts';
+import { emptySketch, MAX_FIXED_BUCKETS, MAX_FIXED_INDEX, type Sketch } from './sketch.ts';
+import { readStates, readText } from './states-codec.ts';
+import type { Summary, TimedValue } from './summary.ts';
 import type { ByteReader } from './varint.ts';
-
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Reads what writeSummary wrote; anything else, a second encoding of the same summary too, is a TideError `malformed`. */
 export function readSummary(fields: Fields<ByteReader>, base: Base): Summary {
@@ -27,10 +39,11 @@ export function readSummary(fields: Fields<ByteReader>, base: Base): Summary {
   const uncertain = fields.uncertain.uint();
   if (uncertain > count) fields.uncertain.fail(`${uncertain} of ${count} readings are uncertain`);
   const bad = fields.bad.uint();
+  const flags = count > 0 ? readFlags(fields.flags, count, others) : 0;
   const numbers = numeric > 0 ? readNumbers(fields, numeric) : NO_NUMBERS;
   const { sum, squares, min, max } = numbers;
-  const sketch = min === undefined || max === undefined ? emptySketch() : readSketch(fields, numeric, min, max);
-  const ends = count > 0 ? readEnds(fields, count, others, numbers, base) : NO_ENDS;
+  const sketch = min === undefined || max === undefined ? emptySketch() : readSketch(fields, flags, numeric, min, max);
+  const ends = count > 0 ? readEnds(fields, count, flags, numbers, base) : NO_ENDS;
   if (numeric > 0) refuseCoarser(fields, numbers, ends);
   return {
     count,
@@ -45,7 +58,29 @@ export function readSummary(fields: Fields<ByteReader>, base: Base): Summary {
     anomalies,
     uncertain,
     bad,
+    ...readStates(fields, flags),
   };
+}
+
+function readFlags(bytes: ByteReader, count: number, others: number): number {
+  const flags = bytes.byte();
+  const texts = (flags & FIRST_TEXT) + ((flags & LAST_TEXT) >> 1);
+  const ends = flags & (FIRST_TEXT | LAST_TEXT);
+  if (
+    (others === 0 && ends > 0) ||
+    (others === count && ends < (FIRST_TEXT | LAST_TEXT)) ||
+    (count > 1 && texts > others)
+  )
+    bytes.fail(`flags ${flags} with ${others} of ${count} readings that are no numbers`);
+  const sketch = flags & (FIXED_WIDTH | NO_QUANTILES);
+  if (
+    flags >= 2 * NO_QUANTILES ||
+    (flags & (STATES | MANY_STATES)) === MANY_STATES ||
+    sketch === (FIXED_WIDTH | NO_QUANTILES) ||
+    (sketch > 0 && others === count)
+  )
+    bytes.fail(`flags ${flags} contradict each other`);
+  return flags;
 }
 
 interface Numbers {
@@ -99,14 +134,18 @@ function readNumber(bytes: ByteReader, mantissa: bigint, exponent: number): numb
   return value;
 }
 
-function readSketch(fields: Fields<ByteReader>, numeric: number, min: number, max: number): Sketch {
-  const sketch = emptySketch();
-  let key = keyOf(min);
-  const highest = keyOf(max);
+function readSketch(fields: Fields<ByteReader>, flags: number, numeric: number, min: number, max: number): Sketch {
+  if ((flags & NO_QUANTILES) !== 0) return { ...emptySketch(), unknown: true };
+  const width = (flags & FIXED_WIDTH) === 0 ? 0 : readWidth(fields.widths);
+  const sketch = emptySketch(width);
+  let key = keyOf(min, width);
+  const highest = keyOf(max, width);
+  if (width > 0 && !(Math.max(-key, highest) <= MAX_FIXED_INDEX))
+    fields.widths.fail(`buckets ${key} to ${highest} of width ${width} lie too far from zero`);
   const holes = fields.holes.uint();
   const filled = highest - key + 1 - holes;
   // The lowest and the highest bucket hold the extremes, so they are filled, and no bucket is filled by less than one.
-  if (filled < Math.min(2, highest - key + 1) || filled > numeric)
+  if (filled < Math.min(2, highest - key + 1) || filled > numeric || (width > 0 && filled > MAX_FIXED_BUCKETS))
     fields.holes.fail(`${filled} buckets between the extremes of ${numeric} numbers`);
   let left = numeric;
   for (let i = 0; i < filled - 1; i++) {
@@ -121,10 +160,18 @@ function readSketch(fields: Fields<ByteReader>, numeric: number, min: number, ma
   return sketch;
 }
 
+function readWidth(bytes: ByteReader): number {
+  const mantissa = bytes.bigUint();
+  const exponent = bytes.int();
+  if (mantissa === 0n || mantissa % 10n === 0n || exponent < -MAX_PLACES || exponent > 35)
+    bytes.fail(`${mantissa}e${exponent} is no width of a bucket`);
+  return readNumber(bytes, mantissa, exponent);
+}
+
 function readEnds(
   fields: Fields<ByteReader>,
   count: number,
-  others: number,
+  flags: number,
   numbers: Numbers,
   base: Base,
 ): { first: TimedValue; last: TimedValue } {
@@ -135,19 +182,15 @@ function readEnds(
   for (const integer of [firstTime, lastTime, firstPosition, lastPosition])
     if (!Number.isSafeInteger(integer)) fields.lastPositions.fail(`${integer} is not a safe integer`);
   if (firstPosition < 0 || lastPosition < 0) fields.lastPositions.fail('a position is negative');
-  const kinds = fields.kinds.byte();
-  const texts = (kinds & 1) + (kinds >> 1);
-  if (kinds > 3 || (others === 0 && kinds > 0) || (others === count && kinds < 3) || (count > 1 && texts > others))
-    fields.kinds.fail(`kinds ${kinds} with ${others} of ${count} readings that are no numbers`);
   const first = {
     time: firstTime,
     position: firstPosition,
-    value: (kinds & 1) === 1 ? readText(fields.firstValues) : readWithin(fields.firstValues, numbers),
+    value: (flags & FIRST_TEXT) !== 0 ? readText(fields.firstValues) : readWithin(fields.firstValues, numbers),
   };
   const last = {
     time: lastTime,
     position: lastPosition,
-    value: (kinds & 2) === 2 ? readText(fields.lastValues) : readWithin(fields.lastValues, numbers),
+    value: (flags & LAST_TEXT) !== 0 ? readText(fields.lastValues) : readWithin(fields.lastValues, numbers),
   };
   const order = compareTimed(first, last);
   if (order > 0 || (count === 1 && order !== 0)) fields.lastTimes.fail('first and last are in the wrong order');
@@ -158,19 +201,6 @@ function readWithin(bytes: ByteReader, { exponent, low, high }: Numbers): number
   const mantissa = low + bytes.bigUint();
   if (mantissa > high) bytes.fail('a value lies above the maximum');
   return readNumber(bytes, mantissa, exponent);
-}
-
-function readText(bytes: ByteReader): string {
-  const length = bytes.uint();
-  if (length > 3 * MAX_TEXT) bytes.fail(`a text of ${length} bytes`);
-  let text: string;
-  try {
-    text = decoder.decode(bytes.take(length));
-  } catch {
-    bytes.fail('a text is not UTF-8');
-  }
-  if (text.length > MAX_TEXT) bytes.fail(`a text of ${text.length} characters`);
-  return text;
 }
 
 const whole = (mantissa: bigint): boolean => mantissa % 10n === 0n;
@@ -193,7 +223,8 @@ function refuseCoarser(
 }
 
 function setBucket(sketch: Sketch, key: number, count: number): void {
+  const axis = sketch.width > 0 ? 0 : AXIS;
   if (key === 0) sketch.zero = count;
-  else if (key > 0) sketch.positive.set(key - AXIS, count);
-  else sketch.negative.set(-key - AXIS, count);
+  else if (key > 0) sketch.positive.set(key - axis, count);
+  else sketch.negative.set(-key - axis, count);
 }

@@ -1,10 +1,22 @@
 import { decimalOf, mantissaAt, type Decimal } from './decimal.ts';
-import { AXIS, ceilDivide, floorDivide, keyOf, type Base, type Fields } from './fields.ts';
+import {
+  AXIS,
+  ceilDivide,
+  FIRST_TEXT,
+  FIXED_WIDTH,
+  floorDivide,
+  keyOf,
+  LAST_TEXT,
+  MANY_STATES,
+  NO_QUANTILES,
+  STATES,
+  type Base,
+  type Fields,
+} from './fields.ts';
 import type { Sketch } from './sketch.ts';
+import { hasStates, writeStates, writeText } from './states-codec.ts';
 import type { Summary } from './summary.ts';
 import type { ByteWriter } from './varint.ts';
-
-const encoder = new TextEncoder();
 
 /** Writes the one encoding of a summary. */
 export function writeSummary(fields: Fields<ByteWriter>, summary: Summary, base: Base): void {
@@ -13,6 +25,7 @@ export function writeSummary(fields: Fields<ByteWriter>, summary: Summary, base:
   fields.anomalies.uint(summary.anomalies);
   fields.uncertain.uint(summary.uncertain);
   fields.bad.uint(summary.bad);
+  if (summary.count > 0) fields.flags.byte(flagsOf(summary));
   const { first, last, min, max } = summary;
   let exponent = 0;
   let low = 0n;
@@ -30,9 +43,21 @@ export function writeSummary(fields: Fields<ByteWriter>, summary: Summary, base:
   fields.lastTimes.int(last.time - first.time - base.span);
   fields.firstPositions.int(first.position - base.position);
   fields.lastPositions.int(last.position - first.position);
-  fields.kinds.byte((typeof first.value === 'string' ? 1 : 0) | (typeof last.value === 'string' ? 2 : 0));
   writeValue(fields.firstValues, first.value, exponent, low);
   writeValue(fields.lastValues, last.value, exponent, low);
+  if (hasStates(summary)) writeStates(fields, summary);
+}
+
+function flagsOf(summary: Summary): number {
+  const { first, last, sketch, states } = summary;
+  return (
+    (typeof first?.value === 'string' ? FIRST_TEXT : 0) |
+    (typeof last?.value === 'string' ? LAST_TEXT : 0) |
+    (hasStates(summary) ? STATES : 0) |
+    (states === 'many' ? MANY_STATES : 0) |
+    (sketch.width > 0 ? FIXED_WIDTH : 0) |
+    (sketch.unknown ? NO_QUANTILES : 0)
+  );
 }
 
 /** The largest exponent at which all decimals of the summary are whole; 0 when all are zero. */
@@ -59,12 +84,20 @@ function writeNumbers(fields: Fields<ByteWriter>, summary: Summary, exponent: nu
 }
 
 function writeSketch(fields: Fields<ByteWriter>, sketch: Sketch, min: number, max: number): void {
+  const { width, unknown } = sketch;
+  if (unknown) return;
+  const axis = width > 0 ? 0 : AXIS;
+  if (width > 0) {
+    const { mantissa, exponent } = decimalOf(width);
+    fields.widths.bigUint(mantissa);
+    fields.widths.int(exponent);
+  }
   const filled: [key: number, count: number][] = [];
-  for (const [bucket, count] of sketch.positive) filled.push([bucket + AXIS, count]);
-  for (const [bucket, count] of sketch.negative) filled.push([-bucket - AXIS, count]);
+  for (const [bucket, count] of sketch.positive) filled.push([bucket + axis, count]);
+  for (const [bucket, count] of sketch.negative) filled.push([-bucket - axis, count]);
   if (sketch.zero > 0) filled.push([0, sketch.zero]);
   if (filled.length > 1) filled.sort((a, b) => a[0] - b[0]);
-  const holes = keyOf(max) - keyOf(min) + 1 - filled.length;
+  const holes = keyOf(max, width) - keyOf(min, width) + 1 - filled.length;
   fields.holes.uint(holes);
   for (let i = 0; i < filled.length - 1; i++) {
     if (holes > 0 && i > 0) fields.gaps.uint(filled[i][0] - filled[i - 1][0] - 1);
@@ -77,7 +110,5 @@ function writeValue(bytes: ByteWriter, value: number | string, exponent: number,
     bytes.bigUint(mantissaAt(decimalOf(value), exponent) - low);
     return;
   }
-  const text = encoder.encode(value);
-  bytes.uint(text.length);
-  bytes.append(text);
+  writeText(bytes, value, 0);
 }

@@ -1,11 +1,12 @@
 import type { Decimal } from './decimal.ts';
 import type { Sketch } from './sketch.ts';
+import type { States } from './states.ts';
 
 /**
  * What is kept of the readings of one series in one window. Immutable once encoded; two summaries of different readings
  * fold into the summary of both, in any order, to the same bytes.
  *
- * Booleans count as 0 and 1. Strings have counts, first and last only (`numeric` is 0).
+ * Booleans count as 0 and 1. Strings have counts, first and last (`numeric` is 0). Of both there are states and changes.
  */
 export interface Summary {
   /** Readings, of any quality but `bad`. */
@@ -28,6 +29,10 @@ export interface Summary {
   /** Readings of quality `uncertain` (they are counted above) and `bad` (they are not). */
   uncertain: number;
   bad: number;
+  /** Readings whose state is another than that of the reading before, which may lie in an earlier window. */
+  changes: number;
+  /** For how long each state was held up to a reading in this window. */
+  states: States;
 }
 
 export interface TimedValue {

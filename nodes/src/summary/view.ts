@@ -1,6 +1,7 @@
 import { decimalToString } from './decimal.ts';
 import { meanOf } from './fold.ts';
 import { quantile } from './sketch.ts';
+import { statesOf, type State } from './states.ts';
 import type { Resolution, Summary } from './summary.ts';
 
 /** A summary as it leaves tide-summarize: plain data for dashboards and function nodes. What does not exist is null. */
@@ -20,13 +21,17 @@ export interface SummaryView {
   max: number | null;
   first: number | string | null;
   last: number | string | null;
-  /** Quantiles with 1 % relative error. */
+  /** Quantiles, within 1 % or half a bucket of fixed width; null where nothing is known of them. */
   p10: number | null;
   p50: number | null;
   p90: number | null;
   anomalies: number;
   uncertain: number;
   bad: number;
+  /** Of switches and words, null of numbers: how often the state changed. */
+  changes: number | null;
+  /** For how long each state was held up to a reading in this window, milliseconds; null of numbers, and of more than 16 states. */
+  states: { state: State; milliseconds: number }[] | null;
 }
 
 export function viewOf(
@@ -56,5 +61,13 @@ export function viewOf(
     anomalies,
     uncertain,
     bad,
+    ...statesView(summary),
   };
+}
+
+/** Null of a summary of numbers. */
+export function statesView({ changes, states }: Summary): Pick<SummaryView, 'changes' | 'states'> {
+  const known = statesOf(states);
+  if (changes === 0 && known?.length === 0) return { changes: null, states: null };
+  return { changes, states: known ?? null };
 }

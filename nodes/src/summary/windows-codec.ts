@@ -1,10 +1,14 @@
 import type { StateCodec } from '../vault/consumer.ts';
 import { WindowAccumulator } from './accumulator.ts';
+import { decimalOf, decimalToNumber } from './decimal.ts';
 import { LadderPlan } from './ladder.ts';
+import { summaryOf, type OpenWindow } from './open-window.ts';
+import { readState, writeState } from './states-codec.ts';
+import type { StateTrace } from './states.ts';
 import { MAX_RESOLUTION } from './stream.ts';
 import { decodeSummary, encodeSummary } from './summary-codec.ts';
 import { ByteReader, ByteWriter } from './varint.ts';
-import { SeriesWindows, summaryOf, type LengthTally, type OpenWindow } from './windows.ts';
+import { SeriesWindows, type LengthTally } from './windows.ts';
 
 const VERSION = 3;
 /** Lengths of which a state counts the readings. A series that had more is no longer counted by those it had first. */
@@ -32,6 +36,10 @@ function encodeWindows(windows: SeriesWindows): Uint8Array {
   writer.uint(windows.stale);
   writer.uint(tallies.length);
   for (const { resolution, taken, open } of tallies) for (const value of [resolution, taken, open]) writer.uint(value);
+  writeTrace(writer, windows.trace);
+  const width = decimalOf(windows.ladder.width);
+  writer.bigUint(width.mantissa);
+  writer.int(width.exponent);
   writer.uint(rungs.length);
   for (const { resolution } of rungs) writer.uint(resolution);
   for (const rung of rungs.keys()) {
@@ -52,27 +60,45 @@ function decodeWindows(bytes: Uint8Array, plan: LadderPlan, monotonic: number): 
   const reader = new ByteReader(bytes, 'checkpoint of open windows');
   if (reader.byte() !== VERSION) return undefined;
   const { stale, lengths } = readTally(reader);
+  const last = readTrace(reader);
+  const width = decimalToNumber({ mantissa: reader.bigUint(), exponent: reader.int() });
+  if (!Number.isFinite(width)) reader.fail(`buckets of width ${width}`);
   const count = reader.uint();
   if (count < 1 || count > MAX_LENGTHS) reader.fail(`${count} window lengths`);
   const resolutions = Array.from({ length: count }, () => reader.uint());
   for (const [i, resolution] of resolutions.entries())
     if (resolution < 1 || resolution > MAX_RESOLUTION || resolution <= (resolutions[i - 1] ?? 0))
       reader.fail(`a window length of ${resolution} s`);
-  const ladder = plan.ladder(resolutions);
+  const ladder = plan.ladder(resolutions, width);
   const windows = new SeriesWindows(ladder);
   windows.restoreTallies(stale, lengths);
+  windows.trace.last = last;
   for (const [rung, { from }] of ladder.rungs.entries()) {
     for (let left = reader.uint(); left > 0; left--) {
       const start = reader.int();
       const encoded = reader.take(reader.uint());
       // Decoded in any case: a damaged checkpoint is to be noticed now, not when the window closes.
       const summary = decodeSummary(encoded);
-      const content = from === -1 ? WindowAccumulator.of(summary) : Uint8Array.from(encoded);
+      const content = from === -1 ? WindowAccumulator.of(summary, width) : Uint8Array.from(encoded);
       windows.restore(rung, { start, content, touched: monotonic, forced: false });
     }
   }
   reader.end();
   return windows;
+}
+
+/** 0 for none; else 1, time and state. */
+function writeTrace(writer: ByteWriter, { last }: StateTrace): void {
+  writer.byte(last === undefined ? 0 : 1);
+  if (last === undefined) return;
+  writer.int(last.time);
+  writeState(writer, last.state);
+}
+
+function readTrace(reader: ByteReader): StateTrace['last'] {
+  const known = reader.byte();
+  if (known > 1) reader.fail(`a trace of states of kind ${known}`);
+  return known === 0 ? undefined : { time: reader.int(), state: readState(reader) };
 }
 
 /** What a saved state says of the readings of its series, by length of window, without its windows being read. */

@@ -1,9 +1,9 @@
 import { TideError } from '../node/errors.ts';
 import type { Reading } from '../reading/reading.ts';
 import { WindowAccumulator } from './accumulator.ts';
-import { foldSummaries } from './fold.ts';
 import type { Ladder } from './ladder.ts';
-import { decodeSummary, encodeSummary, readCounts } from './summary-codec.ts';
+import { contentWith, readingsIn, summaryOf, type OpenWindow } from './open-window.ts';
+import { StateTrace } from './states.ts';
 import type { Resolution, Summary } from './summary.ts';
 
 /** A rung of a series has at most this many windows open; one more, and the one opened longest ago has to close. */
@@ -11,20 +11,6 @@ export const MAX_WINDOWS_PER_RUNG = 64;
 
 /** Latest time that a window is opened for (about the year 73,000), and the earliest likewise; milliseconds. */
 export const MAX_TIME = 2 ** 51;
-
-export interface OpenWindow {
-  /** Epoch milliseconds. */
-  readonly start: number;
-  /**
-   * Of a rung that is made from readings what was gathered; of the others the encoded summary, since it changes seldom
-   * and is small so, and because bytes that are replaced and never changed can be put back when a commit fails.
-   */
-  content: WindowAccumulator | Uint8Array;
-  /** Monotonic milliseconds of the newest addition. */
-  touched: number;
-  /** Has to close at the next opportunity, due or not. */
-  forced: boolean;
-}
 
 /** When windows close. */
 export interface ClosingRule {
@@ -55,6 +41,8 @@ export interface LengthTally {
 export class SeriesWindows {
   /** Retained readings, which are in no window. */
   stale = 0;
+  /** The states of its readings, through all windows. */
+  readonly trace = new StateTrace();
   /** Readings that were taken into windows of this ladder. */
   private taken = 0;
   /** And of earlier ones, by length. */
@@ -73,8 +61,17 @@ export class SeriesWindows {
 
   get size(): number {
     let size = 0;
-    for (const windows of this.rungs) size += windows.length;
+    for (let rung = 0; rung < this.rungs.length; rung++) size += this.rungs[rung].length;
     return size;
+  }
+
+  /** End of the earliest open window of a length; Infinity when none is open. */
+  earliestEnd(resolution: Resolution): number {
+    const rung = this.rungOf(resolution);
+    let earliest = Infinity;
+    if (rung === -1) return earliest;
+    for (const { start } of this.rungs[rung]) if (start < earliest) earliest = start;
+    return earliest + this.current.rungs[rung].length;
   }
 
   /** Windows of a rung. */
@@ -129,19 +126,22 @@ export class SeriesWindows {
     let opened = 0;
     let problem: TideError | undefined;
     this.taken++;
-    for (const rung of this.current.roots) {
+    const { quality, value } = reading;
+    const held = quality === 'bad' ? undefined : this.trace.next(Math.floor(reading.time), value);
+    const { roots, width } = this.current;
+    for (const rung of roots) {
       const { length } = this.current.rungs[rung];
       const start = Math.floor(reading.time / length) * length;
       let window = this.at(rung, start);
       if (window === undefined) {
         opened++;
-        window = this.openAt(rung, { start, content: new WindowAccumulator(), touched: monotonic, forced: false });
+        window = this.openAt(rung, { start, content: new WindowAccumulator(width), touched: monotonic, forced: false });
       }
       window.touched = monotonic;
       const gathered = window.content;
       if (!(gathered instanceof WindowAccumulator)) throw new TypeError('a window of readings holds bytes');
       try {
-        gathered.add(reading);
+        gathered.add(reading, held);
       } catch (error) {
         if (!(error instanceof TideError) || error.code !== 'not-a-decimal') throw error;
         gathered.bad++;
@@ -271,24 +271,4 @@ export class SeriesWindows {
   private rungOf(resolution: Resolution): number {
     return this.current.rungs.findIndex((rung) => rung.resolution === resolution);
   }
-}
-
-export function summaryOf(content: OpenWindow['content']): Summary {
-  return content instanceof Uint8Array ? decodeSummary(content) : content.summary();
-}
-
-/** Readings of any quality. */
-function readingsIn(content: OpenWindow['content']): number {
-  if (!(content instanceof Uint8Array)) return content.count + content.bad;
-  const { count, bad } = readCounts(content);
-  return count + bad;
-}
-
-function contentWith(before: OpenWindow['content'] | undefined, summaries: readonly Summary[]): OpenWindow['content'] {
-  if (before instanceof WindowAccumulator) {
-    for (const summary of summaries) before.addSummary(summary);
-    return before;
-  }
-  if (before === undefined && summaries.length === 1) return encodeSummary(summaries[0]);
-  return encodeSummary(foldSummaries(before === undefined ? summaries : [decodeSummary(before), ...summaries]));
 }

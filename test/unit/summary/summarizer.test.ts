@@ -6,6 +6,7 @@ import { encodeSummary, foldSummaries, WindowAccumulator, type Summary } from '@
 import { LadderPlan } from '../../../nodes/src/summary/ladder.ts';
 import { OwnedSummarizer } from '../../../nodes/src/summary/owned-summarizer.ts';
 import { parseRules } from '../../../nodes/src/summary/rules.ts';
+import { StateTrace } from '../../../nodes/src/summary/states.ts';
 import { CONSUMER, Summarizer, type ClosedPart } from '../../../nodes/src/summary/summarizer.ts';
 import { windowsTally } from '../../../nodes/src/summary/windows-codec.ts';
 import { Disk, MemoryVault } from './memory-vault.ts';
@@ -28,12 +29,16 @@ const SILENT = { closed: () => undefined, refused: () => undefined };
 /** What every window of every series has to fold to, computed from the journal alone. */
 function truth(journal: readonly Reading[]): Map<string, string> {
   const windows = new Map<string, WindowAccumulator>();
+  const traces = new Map<string, StateTrace>();
   for (const reading of journal) {
+    const trace = traces.get(reading.series) ?? new StateTrace();
+    traces.set(reading.series, trace);
+    const held = trace.next(reading.time, reading.value);
     for (const resolution of [60, 120, 180, 240]) {
       const key = `${reading.series} ${resolution} ${Math.floor(reading.time / (resolution * 1000))}`;
       const window = windows.get(key) ?? new WindowAccumulator();
       windows.set(key, window);
-      window.add(reading);
+      window.add(reading, held);
     }
   }
   return new Map([...windows].map(([key, window]) => [key, hex(window.summary())]));
@@ -51,7 +56,7 @@ function folded(disk: Disk): Map<string, string> {
 }
 
 type Step =
-  | { do: 'read'; series: number; minute: number; value: number }
+  | { do: 'read'; series: number; minute: number; value: Reading['value'] }
   | { do: 'advance'; seconds: number }
   | { do: 'close' | 'save' | 'hold' }
   | { do: 'retire' }
@@ -66,7 +71,10 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
         do: fc.constant('read' as const),
         series: fc.integer({ min: 1, max: 3 }),
         minute: fc.integer({ min: 0, max: 4 }),
-        value: fc.integer({ min: -500, max: 500 }).map((cents) => cents / 100),
+        value: fc.oneof(
+          fc.integer({ min: -500, max: 500 }).map((cents) => cents / 100),
+          fc.constantFrom(true, false, 'run', 'stop'),
+        ),
       }),
     },
     {
@@ -385,6 +393,8 @@ describe('the summarizer of a node', () => {
         [{ series: '#' }, { series: 'a', resolutions: 'weekly' }],
         /rule 2: resolutions: "weekly" is not a window length/,
       ],
+      [[{ series: 'a', width: 0 }], /rule 1: width/],
+      [[{ series: 'a', width: 1e-30 }], /rule 1: width: .*1e-18/],
       [[{ series: '' }], /rule 1: series: series pattern is empty/],
       [[{ series: 'a', colour: 1 }], /rule 1: .*colour/],
       ['all', /rules: /],

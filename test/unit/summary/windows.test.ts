@@ -2,13 +2,8 @@ import assert from 'node:assert/strict';
 import type { Reading } from '@tidegate/nodes/reading';
 import { encodeSummary } from '@tidegate/nodes/summary';
 import { LadderPlan } from '../../../nodes/src/summary/ladder.ts';
-import {
-  MAX_WINDOWS_PER_RUNG,
-  SeriesWindows,
-  summaryOf,
-  type OpenWindow,
-  type Taken,
-} from '../../../nodes/src/summary/windows.ts';
+import { summaryOf, type OpenWindow } from '../../../nodes/src/summary/open-window.ts';
+import { MAX_WINDOWS_PER_RUNG, SeriesWindows, type Taken } from '../../../nodes/src/summary/windows.ts';
 import { openReadings, TALLY_BYTES, windowsCodec, windowsTally } from '../../../nodes/src/summary/windows-codec.ts';
 
 const MINUTE = 60_000;
