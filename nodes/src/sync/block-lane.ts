@@ -53,8 +53,8 @@ export class BlockLane {
   private flights: Flight[] = [];
   private frames = 0;
   private sentAgain = 0;
-  /** Bytes of a frame for each byte of the blocks in it. */
-  private ratio = 0.6;
+  /** Bytes of a frame for each byte of the blocks in it: large blocks are compressed already. */
+  private ratio = 1;
   private heldUntil = -Infinity;
 
   constructor({ clock, vault, outgoing, settling, send, complain }: LaneParts) {

@@ -4,7 +4,7 @@ import type { StreamBacklog, Vault } from '../vault/vault.ts';
 import { putEnrolment, withoutSecret, type Enrolment } from './enrolment-store.ts';
 import { Handshake } from './handshake.ts';
 import { helloBody, lostNames, sealedBeyond } from './hello.ts';
-import type { FrameType, Welcome } from './messages.ts';
+import { CATALOGUE_STREAM, type FrameType, type Welcome } from './messages.ts';
 import { ownStreams } from './outbox-view.ts';
 import type { Outgoing } from './outgoing.ts';
 
@@ -20,6 +20,10 @@ export interface GreetingParts {
   cloudTime?: (time: number) => void;
 }
 
+/** Between two tellings of all names, doubled each time. */
+const NAMES_PAUSE_MS = 30_000;
+const LONGEST_NAMES_PAUSE_MS = 86_400_000;
+
 /** HELLO and WELCOME: who this gateway is, what both ends hold, and from when on it may send. */
 export class Greeting {
   readonly handshake: Handshake;
@@ -27,7 +31,10 @@ export class Greeting {
   private enrolment: Enrolment;
   /** The cloud's time less our monotonic time, once it is known. */
   private cloudOffset = -Infinity;
-  private namesRepeated = false;
+  /** First block of the newest telling of all names: with those from here on a cloud knows them. */
+  private namesFrom = 1;
+  private namesAgainAt = -Infinity;
+  private namesPauseMs = NAMES_PAUSE_MS;
 
   constructor(parts: GreetingParts) {
     this.parts = parts;
@@ -46,7 +53,7 @@ export class Greeting {
   /** The body of a HELLO about what is here now. */
   async hello(): Promise<Uint8Array> {
     const { vault, state } = this.parts;
-    return helloBody(this.enrolment, await ownStreams(vault), state.stamps());
+    return helloBody(this.enrolment, await ownStreams(vault), state.stamps(), this.namesFrom);
   }
 
   /** Why this vault must not go on after what WELCOME says, or what waits here. From now on the secret of the token is forgotten. */
@@ -70,11 +77,14 @@ export class Greeting {
     return this.handshake.answered();
   }
 
-  /** Tells all names once more, once, when the cloud has lost some. */
+  /** Tells all names once more when the cloud has lost some; ever more seldom, for they may be lost on it for another reason. */
   async repeatNames({ streams }: Welcome, backlog: readonly StreamBacklog[]): Promise<void> {
-    if (this.namesRepeated || !lostNames(streams, backlog)) return;
-    this.namesRepeated = true;
-    await this.parts.outgoing.announceAgain();
+    const { clock, outgoing } = this.parts;
+    if (clock.monotonic() < this.namesAgainAt || !lostNames(streams, backlog, this.namesFrom)) return;
+    this.namesAgainAt = clock.monotonic() + this.namesPauseMs;
+    this.namesPauseMs = Math.min(LONGEST_NAMES_PAUSE_MS, this.namesPauseMs * 2);
+    await outgoing.announceAgain();
+    this.namesFrom = (backlog.find(({ stream }) => stream === CATALOGUE_STREAM)?.sealed ?? 0) + 1;
   }
 
   /** A wrong clock at the gateway must not refuse what the cloud writes. */

@@ -7,18 +7,25 @@ import { CATALOGUE_STREAM, SCHEMA_VERSION, hello, type Stamp, type Welcome } fro
 import { normalise, without } from './ranges.ts';
 import { SOFTWARE } from './version.ts';
 
-/** What HELLO says: what the gateway holds, and, until the cloud has answered once, the proof of its token. */
+/**
+ * What HELLO says: what the gateway holds, and, until the cloud has answered once, the proof of its token. `namesFrom`: the
+ * first block of the catalogue that the cloud has to hold for all names to be there.
+ */
 export function helloBody(
   { tenant, gateway, identity, tokenId, tokenSecret }: Enrolment,
   backlog: readonly StreamBacklog[],
   state: Record<string, Stamp>,
+  namesFrom: number,
 ): Uint8Array {
   const enrol =
     tokenSecret === undefined
       ? {}
       : { enrol: { token: tokenId, proof: enrolmentProof(tokenSecret, tenant, gateway, publicKeys(identity)) } };
   const streams = Object.fromEntries(
-    backlog.map(({ stream, lowest, sealed, count }) => [stream, { lowest: count === 0 ? sealed + 1 : lowest, sealed }]),
+    backlog.map(({ stream, lowest, sealed, count }) => {
+      const waits = count === 0 ? sealed + 1 : lowest;
+      return [stream, { lowest: stream === CATALOGUE_STREAM ? Math.min(namesFrom, waits) : waits, sealed }];
+    }),
   );
   return encodeBody(hello, { schema: SCHEMA_VERSION, software: SOFTWARE, ...enrol, streams, state });
 }
@@ -38,11 +45,11 @@ export function sealedBeyond(held: Welcome['streams'], backlog: readonly StreamB
   return undefined;
 }
 
-/** Whether the cloud lacks blocks of the catalogue that it once acknowledged: its database is another one now. */
-export function lostNames(held: Welcome['streams'], backlog: readonly StreamBacklog[]): boolean {
+/** Whether the cloud lacks blocks of the catalogue, from `namesFrom` on, that it once acknowledged: its database is another one now. */
+export function lostNames(held: Welcome['streams'], backlog: readonly StreamBacklog[], namesFrom: number): boolean {
   const catalogue = backlog.find(({ stream }) => stream === CATALOGUE_STREAM);
   if (catalogue === undefined) return false;
   const acknowledged = catalogue.count === 0 ? catalogue.sealed : catalogue.lowest - 1;
-  if (acknowledged < 1) return false;
-  return without([[1, acknowledged]], normalise(held[CATALOGUE_STREAM] ?? [])).length > 0;
+  if (acknowledged < namesFrom) return false;
+  return without([[namesFrom, acknowledged]], normalise(held[CATALOGUE_STREAM] ?? [])).length > 0;
 }

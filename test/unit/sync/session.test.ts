@@ -9,7 +9,8 @@ import { CALM, Simulation } from './simulation.ts';
 const STREAM = 'operations/60';
 const MINUTE = 60_000;
 
-describe('session', () => {
+describe('session', function () {
+  this.timeout(60_000);
   let rig: VaultRig;
   let vault: Vault;
   let outgoing: Outgoing;

@@ -133,7 +133,7 @@ export class Round implements Scene {
         await this.pass(SETTLE_MS, () => this.isSettled());
         if (!this.isSettled()) throw new Error(`not settled after ${SETTLE_MS} ms of calm: ${this.stateWords()}`);
         // What is still under way must change nothing any more, and everybody notices with whom it speaks.
-        await this.pass(2 * MINUTE);
+        await this.pass(4 * MINUTE);
         if (!this.isForgotten()) return took;
       }
       if (attempt > this.gateways.length || this.history.restores === 0)
