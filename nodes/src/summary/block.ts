@@ -56,22 +56,7 @@ export function encodeBlock(parts: readonly Part[]): Uint8Array {
  */
 export function decodeBlock(bytes: Uint8Array): Part[] {
   if (bytes.length === 0) return [];
-  if (bytes.length > MAX_BLOCK_BYTES)
-    throw new TideError('too-large', `a block of ${bytes.length} bytes; at most ${MAX_BLOCK_BYTES} are read`);
-  const body = new ByteReader(bytes, 'block');
-  const version = body.byte();
-  if (version !== VERSION)
-    throw new TideError('unknown-version', `a block of version ${version}; version ${VERSION} is read`);
-  const count = body.uint();
-  if (count > MAX_BLOCK_PARTS)
-    throw new TideError('too-large', `a block of ${count} parts; at most ${MAX_BLOCK_PARTS} are read`);
-  if (count === 0) body.fail('no parts');
-  const earliest = body.int();
-  const latest = earliest + body.uint();
-  const [series, windows, ...rest] = unpackColumns(body, COLUMNS, MAX_BLOCK_BYTES);
-  body.end();
-  // A part takes a byte at least in each of several columns.
-  if (count > series.remaining) body.fail(`${count} parts and ${series.remaining} bytes of series`);
+  const { body, count, earliest, latest, series, windows, rest } = openBlock(bytes);
   const fields = fieldsOf((field) => rest[FIELDS.indexOf(field)]);
   const parts: Part[] = [];
   let before = { series: 0, windowStart: 0, position: 0, span: 0 };
@@ -93,6 +78,41 @@ export function decodeBlock(bytes: Uint8Array): Part[] {
   return parts;
 }
 
+/** Head and columns of a block; nothing of the columns is read yet. */
+function openBlock(bytes: Uint8Array) {
+  if (bytes.length > MAX_BLOCK_BYTES)
+    throw new TideError('too-large', `a block of ${bytes.length} bytes; at most ${MAX_BLOCK_BYTES} are read`);
+  const body = new ByteReader(bytes, 'block');
+  const version = body.byte();
+  if (version !== VERSION)
+    throw new TideError('unknown-version', `a block of version ${version}; version ${VERSION} is read`);
+  const count = body.uint();
+  if (count > MAX_BLOCK_PARTS)
+    throw new TideError('too-large', `a block of ${count} parts; at most ${MAX_BLOCK_PARTS} are read`);
+  if (count === 0) body.fail('no parts');
+  const earliest = body.int();
+  const latest = earliest + body.uint();
+  const [series, windows, ...rest] = unpackColumns(body, COLUMNS, MAX_BLOCK_BYTES);
+  body.end();
+  // A part takes a byte at least in each of several columns.
+  if (count > series.remaining) body.fail(`${count} parts and ${series.remaining} bytes of series`);
+  return { body, count, earliest, latest, series, windows, rest };
+}
+
+/** Numbers of the series that a block has parts of, without a look at the parts themselves. */
+function seriesOf(bytes: Uint8Array): Set<number> {
+  const { count, series } = openBlock(bytes);
+  const found = new Set<number>();
+  let number = 0;
+  for (let i = 0; i < count; i++) {
+    number += series.uint();
+    if (number < 1 || !Number.isSafeInteger(number)) series.fail(`${number} is not the number of a series`);
+    found.add(number);
+  }
+  series.end();
+  return found;
+}
+
 /** What the next part's position and span are counted from: neighbours are alike. */
 function endsOf({ first, last }: Summary, before: Omit<Base, 'time'>): Omit<Base, 'time'> {
   if (first === undefined || last === undefined) return { position: before.position, span: before.span };
@@ -109,9 +129,11 @@ function spanOf(parts: readonly Part[]): [earliest: number, latest: number] {
   return [earliest, latest];
 }
 
-/** The block without the parts of the series for which `leaveOut` is true; the same object when none is. */
+/**
+ * The block without the parts of the series for which `leaveOut` is true; the same object when none is. Decodes the parts
+ * only where some have to go.
+ */
 export function blockWithout(bytes: Uint8Array, leaveOut: (series: number) => boolean): Uint8Array {
-  const parts = decodeBlock(bytes);
-  const kept = parts.filter(({ series }) => !leaveOut(series));
-  return kept.length === parts.length ? bytes : encodeBlock(kept);
+  if (bytes.length === 0 || ![...seriesOf(bytes)].some(leaveOut)) return bytes;
+  return encodeBlock(decodeBlock(bytes).filter(({ series }) => !leaveOut(series)));
 }

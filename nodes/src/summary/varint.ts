@@ -67,6 +67,11 @@ export class ByteWriter {
     this.used += chunk.length;
   }
 
+  /** Begins anew in the same memory. */
+  reset(): void {
+    this.used = 0;
+  }
+
   /** What was written, copied. */
   finish(): Uint8Array {
     return this.bytes.slice(0, this.used);

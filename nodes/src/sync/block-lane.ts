@@ -15,7 +15,7 @@ import type { SendBody } from './transport.ts';
 /** Size of a frame that bulk is cut into, bytes: an alert on the same link never waits longer than for one of these. */
 export const BULK_FRAME_BYTES = 16_384;
 /** Bytes under way, whatever the cloud's credits. */
-const MAX_WINDOW = 262_144;
+const MAX_WINDOW = 1 << 20;
 const MAX_FLIGHTS = 256;
 /** Every so many frames one takes the oldest block that waits, so that newer ones never starve it. */
 const OLDEST_EVERY = 4;
@@ -36,6 +36,8 @@ interface StreamState {
   sealed: number;
   /** Nothing to send was found; until something changes nobody looks again. */
   drained: boolean;
+  /** The same of what is live. */
+  liveDrained: boolean;
 }
 
 /** Sends blocks: live ones first, then the backlog newest first with a share for the oldest, within a window of bytes. */
@@ -92,14 +94,15 @@ export class BlockLane {
     this.heldUntil = -Infinity;
     this.streams.clear();
     for (const { stream, sealed } of backlog)
-      this.streams.set(stream, { released: sealed, liveFrom: sealed + 1, sealed, drained: false });
+      this.streams.set(stream, { released: sealed, liveFrom: sealed + 1, sealed, drained: false, liveDrained: true });
   }
 
   /** Takes note of what has been sealed. */
   observe(backlog: readonly StreamBacklog[]): void {
     for (const { stream, sealed } of backlog) {
       const state = this.streams.get(stream);
-      if (state === undefined) this.streams.set(stream, { released: 0, liveFrom: 1, sealed, drained: true });
+      if (state === undefined)
+        this.streams.set(stream, { released: 0, liveFrom: 1, sealed, drained: true, liveDrained: true });
       else state.sealed = sealed;
     }
   }
@@ -110,6 +113,7 @@ export class BlockLane {
       if (state.sealed <= state.released) continue;
       state.released = state.sealed;
       state.drained = false;
+      state.liveDrained = false;
     }
   }
 
@@ -154,7 +158,10 @@ export class BlockLane {
   reset(): void {
     for (const flight of this.flights) this.giveUp(flight);
     this.flights = [];
-    for (const state of this.streams.values()) state.drained = false;
+    for (const state of this.streams.values()) {
+      state.drained = false;
+      state.liveDrained = false;
+    }
   }
 
   /** When there is something to do next, monotonic. */
@@ -179,7 +186,9 @@ export class BlockLane {
     const numbers = [...waiting].map((number): Range => [number, number]);
     this.lost.set(stream, normalise([...(this.lost.get(stream) ?? []), ...numbers]));
     const state = this.streams.get(stream);
-    if (state !== undefined) state.drained = false;
+    if (state === undefined) return;
+    state.drained = false;
+    state.liveDrained = false;
   }
 
   /** Blocks of one stream for the next frame; none when nothing may be sent. */
@@ -189,9 +198,12 @@ export class BlockLane {
     if (!oldest) {
       for (const stream of order) {
         const state = this.streams.get(stream);
-        if (state === undefined || state.released < state.liveFrom) continue;
+        if (state === undefined || state.liveDrained || state.released < state.liveFrom) continue;
+        state.liveDrained = true;
         const blocks = await this.peek(stream, 'newest', state.liveFrom);
-        if (blocks.length > 0) return blocks;
+        if (blocks.length === 0) continue;
+        state.liveDrained = false;
+        return blocks;
       }
     }
     for (const stream of order) {

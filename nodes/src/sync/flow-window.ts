@@ -1,15 +1,18 @@
 /**
  * How much may be under way, from how long acknowledgements take. The time-out follows RFC 6298; the window follows the
- * queueing delay as LEDBAT does (RFC 6817): what takes 100 ms longer than the quickest way is waiting somewhere, and an
- * alert on the same link would wait behind it.
+ * queueing delay as LEDBAT does (RFC 6817): what takes 60 ms longer than the quickest way is waiting somewhere, and an
+ * alert on the same link would wait behind it. Who keeps a queue never sees the way without it, so once a minute the
+ * queue is let run empty (the periodic slowdown of LEDBAT++, draft-irtf-iccrg-ledbat-plus-plus).
  */
-const TARGET_QUEUE_MS = 100;
+const TARGET_QUEUE_MS = 60;
 const MIN_WINDOW = 32_768;
 const FIRST_WINDOW = 65_536;
 const MIN_TIMEOUT_MS = 2_000;
 const MAX_TIMEOUT_MS = 60_000;
 /** The quickest way is remembered for one to two of these. */
 const BASE_PERIOD_MS = 60_000;
+/** Frames sent into the empty queue that are waited for. */
+const PROBES = 2;
 
 export class FlowWindow {
   /** Most bytes under way, whatever the delay. */
@@ -19,6 +22,8 @@ export class FlowWindow {
   private variation = 0;
   private expiries = 0;
   private base = { since: 0, now: Infinity, before: Infinity };
+  /** Since when the queue is let run empty, and how many frames sent since then are still waited for. */
+  private lull: { since: number; left: number } | undefined;
 
   constructor(ceiling: number) {
     this.ceiling = ceiling;
@@ -27,7 +32,7 @@ export class FlowWindow {
 
   /** Bytes that may be under way now. */
   get bytes(): number {
-    return Math.min(this.size, this.ceiling);
+    return Math.min(this.lull === undefined ? this.size : MIN_WINDOW, this.ceiling);
   }
 
   /** After so many milliseconds without an acknowledgement a frame counts as lost. */
@@ -51,8 +56,15 @@ export class FlowWindow {
       this.variation += (Math.abs(this.smoothed - delayMs) - this.variation) / 4;
       this.smoothed += (delayMs - this.smoothed) / 8;
     }
-    if (now - this.base.since >= BASE_PERIOD_MS) this.base = { since: now, now: Infinity, before: this.base.now };
+    if (now - this.base.since >= BASE_PERIOD_MS) {
+      this.base = { since: now, now: Infinity, before: this.base.now };
+      if (this.size > 2 * MIN_WINDOW) this.lull = { since: now, left: PROBES };
+    }
     this.base.now = Math.min(this.base.now, delayMs);
+    if (this.lull !== undefined) {
+      if (now - delayMs >= this.lull.since && --this.lull.left === 0) this.lull = undefined;
+      return;
+    }
     const queue = delayMs - Math.min(this.base.now, this.base.before);
     const drift = Math.max(-1, (TARGET_QUEUE_MS - queue) / TARGET_QUEUE_MS);
     this.size = Math.max(MIN_WINDOW, Math.min(this.ceiling, this.size + drift * bytes));
@@ -61,6 +73,7 @@ export class FlowWindow {
   /** Something under way timed out: half the window, twice the patience. */
   expired(): void {
     this.expiries++;
+    this.lull = undefined;
     this.size = Math.max(MIN_WINDOW, this.size / 2);
   }
 }

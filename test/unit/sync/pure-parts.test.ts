@@ -103,6 +103,24 @@ describe('flow window', () => {
     for (let i = 0; i < 300; i++) window.acknowledged(600, 16_384, 10_000 + i * 1000);
     assert.ok(window.bytes > 100_000, `${window.bytes}`);
   });
+
+  it('lets the queue that it keeps run empty once a minute, so that it never takes it for the way itself', () => {
+    const window = new FlowWindow(1 << 20);
+    // A link of 1,250 bytes a millisecond and 100 ms there and back: what is under way beyond 125,000 bytes queues.
+    let now = 0;
+    let lowest = Infinity;
+    let highest = 0;
+    for (let i = 0; i < 40_000; i++) {
+      now += 16_384 / 1250;
+      const under = window.bytes;
+      window.acknowledged(Math.max(100, under / 1250), 16_384, now);
+      if (i < 2000) continue;
+      lowest = Math.min(lowest, under);
+      highest = Math.max(highest, under);
+    }
+    assert.equal(lowest, 32_768);
+    assert.ok(highest > 150_000 && highest < 260_000, `${highest} after nine minutes`);
+  });
 });
 
 describe('least recently used', () => {

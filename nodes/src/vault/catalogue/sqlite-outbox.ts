@@ -5,7 +5,7 @@ import { outside } from '../ranges.ts';
 import type { Block, Range } from '../vault.ts';
 import { SqliteBlockFiling, type BlockRow } from './sqlite-block-filing.ts';
 import { openOrNote, type Store } from './sqlite-damage.ts';
-import type { Statement } from './sqlite-schema.ts';
+import type { Query, Statement } from './sqlite-schema.ts';
 import type { SqliteAccounts } from './sqlite-accounts.ts';
 import { SqliteStreams } from './sqlite-streams.ts';
 
@@ -21,6 +21,7 @@ export class SqliteOutbox {
   private readonly accounts: SqliteAccounts;
   private readonly insert: Statement;
   private readonly update: Statement;
+  private readonly nextBlock: Record<'newest' | 'oldest', Query<BlockRow>>;
 
   constructor(store: Store, files: BlockFiles, accounts: SqliteAccounts) {
     this.store = store;
@@ -33,6 +34,12 @@ export class SqliteOutbox {
     this.update = store.db.prepare(
       'UPDATE blocks SET size = ?, file = 0, place = 0, length = 0, body = ? WHERE stream = ? AND number = ?',
     );
+    const next = (order: 'DESC' | 'ASC'): Query<BlockRow> =>
+      store.db.prepare(
+        `SELECT number, size, file, place, length, body FROM blocks WHERE stream = ? AND number BETWEEN ? AND ?
+         ORDER BY number ${order} LIMIT 1`,
+      );
+    this.nextBlock = { newest: next('DESC'), oldest: next('ASC') };
   }
 
   /** The number that the next block of a stream gets. */
@@ -125,10 +132,7 @@ export class SqliteOutbox {
   peek(stream: string, order: 'newest' | 'oldest', skip: readonly Range[], maxBytes: number): Block[] {
     const row = this.streams.find(stream);
     if (row === undefined || row.count === 0) return [];
-    const next = this.store.db.prepare<unknown[], BlockRow>(
-      `SELECT number, size, file, place, length, body FROM blocks WHERE stream = ? AND number BETWEEN ? AND ?
-       ORDER BY number ${order === 'newest' ? 'DESC' : 'ASC'} LIMIT 1`,
-    );
+    const next = this.nextBlock[order];
     const gaps = outside(skip, 1, row.sealed);
     if (order === 'newest') gaps.reverse();
     const blocks: Block[] = [];
