@@ -56,11 +56,15 @@ export class Site {
     /** Port of a broker of somebody else; the cloud's embedded one without. */
     brokerPort?: number;
     flow?: (flow: Record<string, unknown>[]) => void;
+    /** The broker is reached by TLS; options with which the cloud is run. */
+    tls?: readonly string[];
   }): Promise<Site> {
+    const scheme = options.tls === undefined ? 'mqtt' : 'mqtts';
     const ports = [await freePort(), await freePort(), await freePort(), options.brokerPort ?? (await freePort())];
     const site = new Site(mkdtempSync(path.join(os.tmpdir(), 'tidegate-site-')), ports);
-    if (options.brokerPort !== undefined) site.broker = ['--broker', `mqtt://127.0.0.1:${options.brokerPort}`];
+    if (options.brokerPort !== undefined) site.broker = ['--broker', `${scheme}://127.0.0.1:${options.brokerPort}`];
     else site.broker = ['--mqtt-port', String(site.cloudMqttPort)];
+    site.broker.push(...(options.tls ?? []));
     await site.startCloud();
     site.link = await TcpProxy.open(site.cloudMqttPort);
     const { token } = await site.runJson<{ token: string }>(CLOUD_CLI, [
@@ -69,7 +73,7 @@ export class Site {
       '--dir',
       site.cloudDirectory,
       '--broker-url',
-      `mqtt://127.0.0.1:${site.link.port}`,
+      `${scheme}://127.0.0.1:${site.link.port}`,
       '--json',
     ]);
     const passwordFile = path.join(site.directory, 'password');

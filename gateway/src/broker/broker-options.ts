@@ -1,3 +1,5 @@
+import type { TlsFiles } from '@tidegate/nodes/node';
+
 import type { RetainedStats } from './retained.ts';
 
 export interface BrokerOptions {
@@ -6,6 +8,8 @@ export interface BrokerOptions {
   port: number;
   /** Absent: anybody who reaches the port may connect. */
   users?: readonly { name: string; passwordHash: string }[];
+  /** A second port, with TLS; with `caFile` only for clients that show a certificate of one of its authorities. */
+  tls?: { host: string; port: number; files: TlsFiles & { certFile: string; keyFile: string } };
   /** Largest payload that the door reads, bytes; larger ones are rejected with a reason. */
   payloadBytes: number;
   /** Bytes of one client that may wait for their commit, and bytes that may wait for it to read them. */

@@ -1,10 +1,9 @@
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 
 import type { Door, DoorMessage } from '@tidegate/nodes/ingest';
 import { type Clock, reasonOf, TideError } from '@tidegate/nodes/node';
 import { Aedes, type AedesPublishPacket, type Client, type ConnectPacket, type PublishPacket } from 'aedes';
 
-import { listenError } from '../listen-error.ts';
 import { PasswordCheck } from '../login/password.ts';
 import { afterAll } from './after-all.ts';
 import type { BrokerOptions, BrokerStats } from './broker-options.ts';
@@ -12,6 +11,7 @@ import { Complaints } from './complaints.ts';
 import { grantedQos } from './granted.ts';
 import { beforeEachPacket, dontCacheIdentifiers, dontWaitForSubscribers, subscriptionsOf } from './mqtt-aedes.ts';
 import { Inlet } from './mqtt-inlet.ts';
+import { Listeners } from './mqtt-listeners.ts';
 import { Outlet } from './mqtt-outlet.ts';
 import { RetainedMessages } from './retained.ts';
 import { SessionStore } from './session-store.ts';
@@ -39,7 +39,7 @@ export class Broker {
   private readonly sessionless: Sessionless;
   private readonly connections = new Map<unknown, Connection>();
   private aedes: Aedes | undefined;
-  private server: Server | undefined;
+  private listeners: Listeners | undefined;
   private cut = 0;
   private dropped = 0;
 
@@ -83,8 +83,13 @@ export class Broker {
     aedes.on('clientError', (client, error) => this.failed(client, error));
     aedes.on('connectionError', (client, error) => this.failed(client, error));
     this.aedes = aedes;
+    this.listeners = new Listeners(
+      this.options,
+      (socket) => this.connect(aedes, socket),
+      (kind, line) => this.complaints.say(kind, line),
+    );
     try {
-      this.server = await this.listen(aedes);
+      await this.listeners.open();
     } catch (error) {
       await this.stop();
       throw error;
@@ -93,10 +98,10 @@ export class Broker {
 
   /** Closes all connections. Messages whose commit is under way stay unacknowledged and will be sent again. */
   async stop(): Promise<void> {
-    const { aedes, server } = this;
+    const { aedes, listeners } = this;
     this.aedes = undefined;
-    this.server = undefined;
-    const closed = server === undefined ? undefined : new Promise((resolve) => server.close(resolve));
+    this.listeners = undefined;
+    const closed = listeners?.close();
     for (const { socket } of this.connections.values()) socket.destroy();
     await closed;
     await new Promise<void>((resolve) => (aedes === undefined ? resolve() : aedes.close(resolve)));
@@ -104,8 +109,12 @@ export class Broker {
   }
 
   get port(): number {
-    const address = this.server?.address();
-    return typeof address === 'object' ? (address?.port ?? 0) : 0;
+    return this.listeners?.port ?? 0;
+  }
+
+  /** 0 without TLS. */
+  get tlsPort(): number {
+    return this.listeners?.tlsPort ?? 0;
   }
 
   stats(): BrokerStats {
@@ -118,17 +127,6 @@ export class Broker {
       unreadBytes += outlet.unsent;
     }
     return { ...stats, paused, waitingBytes, unreadBytes, retained: retained.stats() };
-  }
-
-  private listen(aedes: Aedes): Promise<Server> {
-    const { host, port, clients } = this.options;
-    const server = createServer((socket) => this.connect(aedes, socket));
-    server.maxConnections = clients;
-    server.on('drop', () => this.complaints.say('clients', `mqtt: refused a connection: limits.clients is ${clients}`));
-    return new Promise((resolve, reject) => {
-      server.once('error', (error) => reject(listenError(error, host, port)));
-      server.listen(port, host, () => resolve(server));
-    });
   }
 
   private connect(aedes: Aedes, socket: Socket): void {

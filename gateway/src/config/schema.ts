@@ -61,7 +61,26 @@ export const gatewayConfig = z.strictObject({
         .optional()
         .describe('a list of 1 to 1000 {name, passwordHash}'),
       anonymous: z.boolean().default(false).describe('true or false'),
+      tls: z
+        .strictObject({
+          host: host.default('127.0.0.1'),
+          port: port.default(8883),
+          certFile: filePath,
+          keyFile: filePath,
+          clientCaFile: filePath.optional(),
+        })
+        .optional()
+        .describe('keys host, port, certFile, keyFile, clientCaFile; left out, nothing is opened'),
     })
+    .refine(
+      ({ tls, users, anonymous }) =>
+        tls === undefined || isLoopback(tls.host) || (users ?? tls.clientCaFile) !== undefined || anonymous,
+      {
+        path: ['tls', 'host'],
+        error: 'with no mqtt.users and no mqtt.tls.clientCaFile: 127.0.0.1, or one of these, or mqtt.anonymous: true',
+        when: ({ value }) => typeof (value as { tls?: { host?: unknown } } | undefined)?.tls?.host === 'string',
+      },
+    )
     .refine((mqtt) => isLoopback(mqtt.host) || mqtt.users !== undefined || mqtt.anonymous, {
       path: ['host'],
       error: 'with no mqtt.users: 127.0.0.1, or list mqtt.users, or set mqtt.anonymous: true',
@@ -69,7 +88,7 @@ export const gatewayConfig = z.strictObject({
       when: ({ value }) => typeof (value as { host?: unknown } | undefined)?.host === 'string',
     })
     .prefault({})
-    .describe('keys host, port, users, anonymous'),
+    .describe('keys host, port, users, anonymous, tls'),
   editor: z
     .strictObject({
       host: host.default('127.0.0.1'),
@@ -86,9 +105,17 @@ export const gatewayConfig = z.strictObject({
         .regex(/^(mqtts?|wss?):\/\/[^\s/@]+\/?\S*$/)
         .optional()
         .describe('a URL such as mqtts://cloud.example:8883, without user and password'),
+      caFile: filePath.optional(),
+      certFile: filePath.optional(),
+      keyFile: filePath.optional(),
+      serverName: host.optional(),
+    })
+    .refine(({ certFile, keyFile }) => (certFile === undefined) === (keyFile === undefined), {
+      path: ['certFile'],
+      error: 'cloud.certFile and cloud.keyFile together, or none of them',
     })
     .prefault({})
-    .describe('the key broker'),
+    .describe('keys broker, caFile, certFile, keyFile, serverName'),
   metrics: z
     .strictObject({ host: host.default('127.0.0.1'), port })
     .optional()

@@ -1,3 +1,4 @@
+import type { Security } from '@tidegate/nodes/sync';
 import { spanText, vaultWarnings } from '@tidegate/nodes/vault';
 
 import type { GatewayStatus } from './status.ts';
@@ -25,7 +26,7 @@ export function statusText(status: GatewayStatus, now: number): string {
       ['since', `${new Date(running.startedAt).toISOString()} (${duration(now - running.startedAt)})`],
       ['editor', running.editor],
       ['flows', running.flows],
-      ['broker', `${running.broker}, ${counted(running.clients, 'client')}`],
+      ['broker', `${[running.broker, ...secureOf(running)].join(' and ')}, ${counted(running.clients, 'client')}`],
       [
         'taking in',
         `${grouped(running.readingsPerSecond)} readings/s, ${grouped(running.messages)} messages since the start`,
@@ -56,6 +57,7 @@ export function statusText(status: GatewayStatus, now: number): string {
         : `${enrolled.tenant}/${enrolled.gateway}${enrolled.broker === null ? '' : ` at ${enrolled.broker}`}`,
     ],
     ['bridge', bridge === null ? 'not running' : bridgeText(bridge)],
+    ...securityFacts(bridge?.security, now),
     [
       'grants',
       grants.length === 0
@@ -102,6 +104,30 @@ function wearText(written: NonNullable<GatewayStatus['vault']['bytesWritten']>, 
   const perReading =
     readings === 0 ? '' : `, ${each < 100 ? `${each.toFixed(1)} bytes` : bytesText(Math.round(each))} for each reading`;
   return `${bytesText(total)} written${perReading}`;
+}
+
+const secureOf = ({ secureBroker }: NonNullable<GatewayStatus['process']>): string[] =>
+  typeof secureBroker === 'string' ? [secureBroker] : [];
+
+const SOON_MS = 14 * 86_400_000;
+
+/** What is shown to the cloud's broker, and trusted of it. */
+function securityFacts(security: Security | undefined, now: number): [string, string][] {
+  if (security === undefined) return [];
+  const { broker, caFile, serverName, certificate } = security;
+  if (!/^(mqtts|wss):/.test(broker)) return [['tls', `none: ${broker} is plain; frames are sealed all the same`]];
+  const trusts = caFile === undefined ? "the machine's own authorities" : `the authorities in ${caFile}`;
+  const name = serverName === undefined ? '' : `, as ${serverName}`;
+  const facts: [string, string][] = [['tls', `${broker}${name}, trusting ${trusts}`]];
+  if (certificate === undefined) return facts;
+  const { subject, validTo } = certificate;
+  const until = new Date(validTo).toISOString().slice(0, 10);
+  facts.push(['shows', `the certificate ${subject}, valid until ${until}`]);
+  if (validTo - now < SOON_MS) {
+    const ends = validTo < now ? `expired on ${until}` : `expires on ${until}`;
+    facts.push(['warning', `the certificate ${subject} ${ends}; put a new one in its place`]);
+  }
+  return facts;
 }
 
 /** What the node says, and the reason where it says none. */

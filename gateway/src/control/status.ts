@@ -1,3 +1,4 @@
+import type { Security } from '@tidegate/nodes/sync';
 import type { VaultStats } from '@tidegate/nodes/vault';
 
 /** What `tidegate status` shows. Counts of the door and the broker are since the start. */
@@ -13,6 +14,8 @@ export interface GatewayStatus {
     /** `running`, or why they do not. */
     flows: string;
     broker: string;
+    /** Where sensors connect with TLS; null when that is not open. */
+    secureBroker?: string | null;
     /** MQTT connections. */
     clients: number;
     messages: number;
@@ -50,6 +53,8 @@ export interface GatewayStatus {
     bytesSent: number;
     /** Smoothed time from sending to the cloud's acknowledgement. */
     latencyMs: number;
+    /** How the way to the cloud's broker is secured. */
+    security?: Security;
     /** Blocks, ever, under whose numbers the cloud holds other bytes. */
     conflicts?: number;
   } | null;

@@ -11,6 +11,7 @@ import { ExportServer, exportSocket } from '../backup/http-export.ts';
 import { Broker } from '../broker/mqtt-broker.ts';
 import { CONFIG_FILE } from '../config/file-config.ts';
 import type { GatewayConfig } from '../config/schema.ts';
+import { cloudVariables, listenerFilesOf } from '../config/tls-files.ts';
 import { vaultOptionsOf } from '../config/vault-options.ts';
 import { ControlServer } from '../control/http-control.ts';
 import type { Controlled } from '../control/requests.ts';
@@ -92,6 +93,12 @@ export class Gateway {
     return `mqtt://${shownHost(this.options.config.mqtt.host)}:${this.broker?.port ?? 0}`;
   }
 
+  /** Null when the configuration names no certificate for sensors. */
+  get secureBrokerUrl(): string | null {
+    const { tls } = this.options.config.mqtt;
+    return tls === undefined ? null : `mqtts://${shownHost(tls.host)}:${this.broker?.tlsPort ?? 0}`;
+  }
+
   /** Where `/metrics` and `/healthz` are; null when the configuration does not open them. */
   get metricsUrl(): string | null {
     const { metrics } = this.options.config;
@@ -116,6 +123,7 @@ export class Gateway {
         editor: this.editorUrl,
         flows: this.editor?.flows ?? 'not started',
         broker: this.brokerUrl,
+        secureBroker: this.secureBrokerUrl,
         clients: broker.clients,
         messages: door.messages,
         readings: door.readings,
@@ -170,13 +178,15 @@ export class Gateway {
     this.undo.push(() => door.close());
     for (const [id, rule] of doorRulesOf(await readFlow(directory))) door.setRule(id, rule);
     this.door = door;
-    const { host, port, users } = config.mqtt;
+    const { host, port, users, tls } = config.mqtt;
+    const files = listenerFilesOf(directory, config.mqtt);
     const broker = new Broker(
       door,
       {
         host,
         port,
         ...(users === undefined ? {} : { users }),
+        ...(tls === undefined || files === undefined ? {} : { tls: { host: tls.host, port: tls.port, files } }),
         payloadBytes,
         clientBytes,
         clients,
@@ -241,7 +251,7 @@ export class Gateway {
     });
     // By these the shipped flow finds the gateway's own broker and the cloud's.
     process.env['TIDEGATE_MQTT_PORT'] = String(this.broker!.port);
-    process.env['TIDEGATE_CLOUD_BROKER'] = config.cloud.broker ?? '';
+    Object.assign(process.env, cloudVariables(directory, config.cloud));
     await named(this.options.portNames.editor, () => editor.listen());
     this.undo.push(() => editor.stop());
     this.editor = editor;

@@ -13,6 +13,7 @@ export async function vaultStatus(
   const stats = await vault.stats();
   const grants = await readGrants(vault);
   const bridge = bridgeOf(vault)?.status();
+  const security = bridgeOf(vault)?.security();
   const enrolment = await loadEnrolment(vault);
   return {
     vault: { directory: vault.directory, ...stats, ...clockOf(vault) },
@@ -27,6 +28,7 @@ export async function vaultStatus(
             framesSent: bridge.framesSent,
             bytesSent: bridge.bytesSent,
             latencyMs: bridge.latencyMs,
+            ...(security === undefined ? {} : { security }),
             conflicts: Number((await vault.documents.get(CONFLICTS.namespace, CONFLICTS.key)) ?? 0),
           },
     enrolled:

@@ -72,7 +72,7 @@ export class Bridge {
       const name = { tenant, gateway, instance: vault.incarnation.slice(0, 8) };
       const transport = new MqttTransport(broker, name, {
         connected: (lane) => this.told((session) => session.connected(lane)),
-        disconnected: (lane, reason) => this.told((session) => session.disconnected(lane, reason)),
+        disconnected: (lane, reason, fault) => this.told((session) => session.disconnected(lane, reason, fault)),
         received: (topic, frame) => this.told((session) => session.received(topic, frame)),
         ready: () => this.told(() => undefined),
       });

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { stringify } from 'yaml';
 import { parseConfig } from '../../../gateway/src/config/parse.ts';
 import { gatewayConfig } from '../../../gateway/src/config/schema.ts';
+import { cloudVariables, listenerFilesOf } from '../../../gateway/src/config/tls-files.ts';
 import { vaultOptionsOf } from '../../../gateway/src/config/vault-options.ts';
 import { root } from '../../support/process.ts';
 
@@ -45,7 +46,7 @@ describe('gateway.yaml', () => {
 
   it('knows what an unknown key was meant to be', () => {
     assert.deepEqual(problems({ ...good, mqtt: { prot: 1883 } }), [
-      'gateway.yaml: mqtt.prot: is not known; did you mean mqtt.port? (allowed here: host, port, users, anonymous)',
+      'gateway.yaml: mqtt.prot: is not known; did you mean mqtt.port? (allowed here: host, port, users, anonymous, tls)',
     ]);
     assert.match(problems({ ...good, xyzzy: 1 })[0], /xyzzy: is not known \(allowed here: version, name/);
   });
@@ -56,6 +57,36 @@ describe('gateway.yaml', () => {
     assert.deepEqual(problems({ ...good, mqtt: { ...open, anonymous: true } }), []);
     assert.deepEqual(problems({ ...good, mqtt: { ...open, users: [{ name: 'press', passwordHash: HASH }] } }), []);
     for (const host of ['localhost', '127.3.2.1', '::1']) assert.deepEqual(problems({ ...good, mqtt: { host } }), []);
+  });
+
+  it('names certificates by their files, and opens a port with TLS to the network only for who can be told apart', () => {
+    const pair = { certFile: 'tls/cert.pem', keyFile: '/etc/key.pem' };
+    const config = parseConfig(
+      stringify({
+        ...good,
+        mqtt: { tls: { ...pair, clientCaFile: 'tls/ca.pem', host: '0.0.0.0' } },
+        cloud: { broker: 'mqtts://cloud.example', caFile: 'ca.pem', ...pair },
+      }),
+    );
+    assert.deepEqual(listenerFilesOf('/srv/gateway', config.mqtt), {
+      certFile: '/srv/gateway/tls/cert.pem',
+      keyFile: '/etc/key.pem',
+      caFile: '/srv/gateway/tls/ca.pem',
+    });
+    assert.equal(config.mqtt.tls?.port, 8883);
+    assert.deepEqual(cloudVariables('/srv/gateway', config.cloud), {
+      TIDEGATE_CLOUD_BROKER: 'mqtts://cloud.example',
+      TIDEGATE_CLOUD_CA_FILE: '/srv/gateway/ca.pem',
+      TIDEGATE_CLOUD_CERT_FILE: '/srv/gateway/tls/cert.pem',
+      TIDEGATE_CLOUD_KEY_FILE: '/etc/key.pem',
+      TIDEGATE_CLOUD_SERVER_NAME: '',
+    });
+    assert.match(
+      problems({ ...good, mqtt: { tls: { ...pair, host: '0.0.0.0' } } })[0],
+      /mqtt\.tls\.host: .*clientCaFile/,
+    );
+    assert.match(problems({ ...good, mqtt: { tls: { certFile: 'a' } } })[0], /mqtt\.tls\.keyFile: found nothing/);
+    assert.match(problems({ ...good, cloud: { certFile: 'a' } })[0], /cloud\.certFile: .* together, or none/);
   });
 
   it('never prints what may be a secret in the wrong place', () => {
