@@ -1,5 +1,8 @@
-/** Records that always fit into one transaction, however slow the disk. */
-const FEWEST = 16;
+/**
+ * Records of the smallest transaction: a few milliseconds of work. Where each sync takes a tenth of a second, fewer records
+ * would not make one shorter, only more of them.
+ */
+const FEWEST = 256;
 const MOST = 4096;
 
 /**
@@ -8,7 +11,7 @@ const MOST = 4096;
  */
 export class TransactionSizer {
   private readonly targetMs: number;
-  private size = 128;
+  private size = FEWEST;
 
   constructor(targetMs: number) {
     this.targetMs = targetMs;
