@@ -21,7 +21,7 @@ import type { Opener, Sender, SentFrame } from './opener.ts';
 import type { Recipient, Replies } from './replies.ts';
 
 /** Bytes of unacknowledged frames that a gateway may have under way. */
-const CREDITS = 1 << 20;
+const CREDITS = 262_144;
 
 const UNKNOWN_GATEWAY =
   'this cloud does not know the gateway or its keys; enrol it with a token from "tidegate-cloud enroll NAME"';
@@ -120,8 +120,9 @@ export class Greeter {
     const held = await this.store.held(incarnationId, streams);
     this.replies.welcome(sender, { time: now, streams: held, credits: CREDITS });
     const documents = await this.store.documents(gatewayId);
-    if (fresh) await this.noteApplied(gatewayId, documents, state);
-    else await this.store.merge(this.opener.signsOfLife([sender]), now);
+    // Which version was in force stays true whenever it is said, also by a gateway whose clock went back.
+    await this.noteApplied(gatewayId, documents, state);
+    if (!fresh) await this.store.merge(this.opener.signsOfLife([sender]), now);
     this.replies.documents(sender, documents.filter(lackingAt(state)));
   }
 
