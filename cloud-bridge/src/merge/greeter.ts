@@ -21,7 +21,7 @@ import type { Opener, Sender, SentFrame } from './opener.ts';
 import type { Recipient, Replies } from './replies.ts';
 
 /** Bytes of unacknowledged frames that a gateway may have under way. */
-const CREDITS = 262_144;
+const CREDITS = 1 << 20;
 
 const UNKNOWN_GATEWAY =
   'this cloud does not know the gateway or its keys; enrol it with a token from "tidegate-cloud enroll NAME"';
