@@ -63,13 +63,22 @@ export interface SummaryView {
   max: number | null;
   first: { time: number; value: number | string } | null;
   last: { time: number; value: number | string } | null;
-  /** Quantiles with 1 % relative error. */
+  /** Quantiles, within 1 % or half a bucket of the series' fixed width; null where nothing is known of them. */
   p10: number | null;
   p50: number | null;
   p90: number | null;
   anomalies: number;
   uncertain: number;
   bad: number;
+  /** Of switches and words, null of numbers: how often the state changed. */
+  changes: number | null;
+  /** For how long each state was held up to a reading in this window, milliseconds; null of numbers, and of more than 16 states. */
+  states: StateTime[] | null;
+}
+
+export interface StateTime {
+  state: boolean | string;
+  milliseconds: number;
 }
 
 /** GET /api/v1/summaries?gateway=&series=&resolution=&from=&to=&limit=; windows ascending, each reading in one of them; `next` is the `from` of the next page. */

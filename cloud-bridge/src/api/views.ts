@@ -5,6 +5,7 @@ import {
   foldSummaries,
   meanOf,
   quantile,
+  statesView,
   type Summary,
 } from '@tidegate/nodes/summary';
 
@@ -125,5 +126,6 @@ function summaryView(
     anomalies,
     uncertain,
     bad,
+    ...statesView(summary),
   };
 }

@@ -7,6 +7,7 @@ import {
   encodeSummary,
   purposeOf,
   resolutionOf,
+  statesView,
   type Summary,
 } from '@tidegate/nodes/summary';
 import { CATALOGUE_STREAM, FrameError, decodeCatalogue } from '@tidegate/nodes/sync';
@@ -112,5 +113,6 @@ function figuresOf(summary: Summary): Figures {
     anomalies: summary.anomalies,
     uncertain: summary.uncertain,
     bad: summary.bad,
+    ...statesView(summary),
   };
 }

@@ -1,4 +1,4 @@
-import type { SummaryView } from '../api/contract.ts';
+import type { StateTime, SummaryView } from '../api/contract.ts';
 import type { Interval } from './ranges.ts';
 
 type Column = (number | null)[];
@@ -81,11 +81,24 @@ export interface Overall {
   anomalies: number;
   uncertain: number;
   bad: number;
+  changes: number;
+  /** Longest first; null when a window had too many to keep. */
+  states: StateTime[] | null;
 }
 
 /** What all windows together say, for reading by a person (the exact fold is the cloud's own `total`). */
 export function overall(windows: readonly SummaryView[]): Overall {
-  const all: Overall = { count: 0, mean: null, min: null, max: null, anomalies: 0, uncertain: 0, bad: 0 };
+  const all: Overall = {
+    count: 0,
+    mean: null,
+    min: null,
+    max: null,
+    anomalies: 0,
+    uncertain: 0,
+    bad: 0,
+    changes: 0,
+    states: stateTimes(windows),
+  };
   let numeric = 0;
   let weighted = 0;
   for (const window of windows) {
@@ -93,6 +106,7 @@ export function overall(windows: readonly SummaryView[]): Overall {
     all.anomalies += window.anomalies;
     all.uncertain += window.uncertain;
     all.bad += window.bad;
+    all.changes += window.changes ?? 0;
     if (window.mean === null) continue;
     numeric += window.numeric;
     weighted += window.mean * window.numeric;
@@ -125,4 +139,16 @@ export function gapsOf(
   const end = Math.min(interval.to, Math.floor(lastWindow / length) * length);
   if (end > covered) gaps.push({ from: covered, to: end });
   return gaps;
+}
+
+/** For how long each state was held over all windows, longest first; null when one of them had too many to keep. */
+export function stateTimes(windows: readonly SummaryView[]): StateTime[] | null {
+  const times = new Map<StateTime['state'], number>();
+  for (const { changes, states } of windows) {
+    if (states === null && changes !== null) return null;
+    for (const { state, milliseconds } of states ?? []) times.set(state, (times.get(state) ?? 0) + milliseconds);
+  }
+  return [...times]
+    .map(([state, milliseconds]) => ({ state, milliseconds }))
+    .toSorted((a, b) => b.milliseconds - a.milliseconds);
 }

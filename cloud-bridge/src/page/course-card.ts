@@ -4,7 +4,7 @@ import { useMemo, useState } from 'preact/hooks';
 import type { AlertView, SeriesView, SummaryView } from '../api/contract.ts';
 import { chartData, endOf, gapsOf, overall } from './chart-data.ts';
 import { Chart } from './chart.ts';
-import { Facts, Legend, Readout } from './course-figures.ts';
+import { Facts, Legend, Readout, StateShares } from './course-figures.ts';
 import type { Course } from './course.ts';
 import * as format from './format.ts';
 import { html } from './html.ts';
@@ -67,6 +67,7 @@ export function CourseCard(props: {
           </div>`
     }
     <${Facts} windows=${shown} gaps=${gaps} unit=${series.unit} kind=${series.kind} resolution=${course.resolution} />
+    ${series.kind !== 'number' && html`<${StateShares} windows=${shown} />`}
     <${WindowTable} windows=${shown} series=${series} />
   </section>`;
 }

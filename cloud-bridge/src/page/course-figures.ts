@@ -1,7 +1,7 @@
 import type { VNode } from 'preact';
 
 import type { SeriesView, SummaryView } from '../api/contract.ts';
-import { middleBand, overall } from './chart-data.ts';
+import { middleBand, overall, stateTimes, type Overall } from './chart-data.ts';
 import * as format from './format.ts';
 import { html } from './html.ts';
 import { Figure } from './parts.ts';
@@ -49,6 +49,41 @@ function windowsNote(windows: readonly SummaryView[], resolution: number): strin
   return coarse === 0 ? note : `${note}; ${format.plural(coarse, 'longer one', 'longer ones')} until these are here`;
 }
 
+/** Share of the time for which a switch was on; null when nothing is known of it. */
+function shareOn({ states }: Overall): number | null {
+  const total = (states ?? []).reduce((sum, { milliseconds }) => sum + milliseconds, 0);
+  if (total === 0) return null;
+  return ((states ?? []).find(({ state }) => state === true)?.milliseconds ?? 0) / total;
+}
+
+/** How the time was shared between the states of a switch or a machine, longest first. */
+export function StateShares(props: { windows: readonly SummaryView[] }): VNode | null {
+  const states = stateTimes(props.windows);
+  if (states === null)
+    return html`<p class="empty">More than 16 different states in one window: their times are not kept.</p>`;
+  const total = states.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
+  if (total === 0) return null;
+  return html`<table class="states" aria-label="Time in each state">
+    <thead>
+      <tr>
+        <th scope="col" class="words">State</th>
+        <th scope="col">Share of the time</th>
+        <th scope="col">Time</th>
+      </tr>
+    </thead>
+    <tbody>
+      ${states.map(
+        ({ state, milliseconds }) =>
+          html`<tr key=${String(state)}>
+            <th scope="row" class="words">${format.value(state, null)}</th>
+            <td>${format.share(milliseconds / total)}</td>
+            <td>${format.duration(milliseconds)}</td>
+          </tr>`,
+      )}
+    </tbody>
+  </table>`;
+}
+
 export function Facts(props: {
   windows: readonly SummaryView[];
   gaps: readonly Interval[];
@@ -61,7 +96,8 @@ export function Facts(props: {
   const show = (value: number | null): string => format.value(value, props.unit);
   return html`<dl class="figures small">
     <${Figure} label="Readings" value=${format.count(all.count)} note=${windowsNote(props.windows, props.resolution)} />
-    ${props.kind === 'boolean' && html`<${Figure} label="On" value=${format.share(all.mean)} note="of the readings" />`}
+    ${props.kind === 'boolean' && html`<${Figure} label="On" value=${format.share(shareOn(all) ?? all.mean)} note=${shareOn(all) === null ? 'of the readings' : 'of the time'} />`}
+    ${props.kind !== 'number' && html`<${Figure} label="Changes" value=${format.count(all.changes)} />`}
     ${props.kind === 'number' && html`<${Figure} label="Mean" value=${show(all.mean)} />`}
     ${props.kind === 'number' && html`<${Figure} label="Lowest" value=${show(all.min)} />`}
     ${props.kind === 'number' && html`<${Figure} label="Highest" value=${show(all.max)} />`}

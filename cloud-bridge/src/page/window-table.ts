@@ -10,6 +10,7 @@ const MOST_ROWS = 200;
 /** The windows of the chart as a table, newest first: for who does not see the chart, and for exact figures. */
 export function WindowTable(props: { windows: readonly SummaryView[]; series: SeriesView }): VNode {
   const words = props.series.kind === 'string';
+  const states = props.series.kind !== 'number';
   const [open, setOpen] = useState(words);
   const rows = open ? props.windows.slice(-MOST_ROWS).toReversed() : [];
   return html`<details
@@ -26,11 +27,12 @@ export function WindowTable(props: { windows: readonly SummaryView[]; series: Se
             <th scope="col">For</th>
             <th scope="col">Readings</th>
             ${!words && ['Mean', 'Min', 'p10', 'p50', 'p90', 'Max'].map((name) => html`<th scope="col">${name}</th>`)}
+            ${states && html`<th scope="col">Changes</th>`}
             <th scope="col" class=${words ? 'words' : ''}>Last</th>
           </tr>
         </thead>
         <tbody>
-          ${rows.map((window) => html`<${Row} key=${window.windowStart} window=${window} words=${words} />`)}
+          ${rows.map((window) => html`<${Row} key=${window.windowStart} window=${window} words=${words} states=${states} />`)}
         </tbody>
       </table>
     </div>
@@ -43,7 +45,7 @@ export function lengthOf({ resolution, whole }: SummaryView): string {
   return `${format.duration(resolution * 1000)}${whole ? '' : ', so far'}`;
 }
 
-function Row({ window, words }: { window: SummaryView; words: boolean }): VNode {
+function Row({ window, words, states }: { window: SummaryView; words: boolean; states: boolean }): VNode {
   const { mean, min, p10, p50, p90, max } = window;
   return html`<tr>
     <th scope="row">${format.preciseTime(window.windowStart)}</th>
@@ -52,6 +54,7 @@ function Row({ window, words }: { window: SummaryView; words: boolean }): VNode 
     ${!words && [mean, min].map((value) => html`<td>${format.value(value, null)}</td>`)}
     ${!words && [p10, p50, p90].map((value) => html`<td>${value === null ? '–' : format.quantile(value)}</td>`)}
     ${!words && html`<td>${format.value(max, null)}</td>`}
+    ${states && html`<td>${window.changes === null ? '–' : format.count(window.changes)}</td>`}
     <td class=${words ? 'words' : ''}>${format.value(window.last?.value ?? null, null)}</td>
   </tr>`;
 }

@@ -35,6 +35,9 @@ export interface Figures {
   anomalies: number;
   uncertain: number;
   bad: number;
+  /** Of switches and words, null of numbers. */
+  changes: number | null;
+  states: { state: boolean | string; milliseconds: number }[] | null;
 }
 
 export interface CatalogueRecord {

@@ -152,6 +152,8 @@ export class SqliteMerge implements Merging {
       figures.anomalies,
       figures.uncertain,
       figures.bad,
+      figures.changes,
+      figures.states === null ? null : JSON.stringify(figures.states),
     );
   }
 
@@ -253,7 +255,7 @@ function prepare(db: Database) {
            AND window_start = ? AND series = ? AND part = ?`,
       )
       .pluck(),
-    figures: db.prepare(`INSERT INTO figures VALUES (${Array(19).fill('?').join(', ')})`),
+    figures: db.prepare(`INSERT INTO figures VALUES (${Array(21).fill('?').join(', ')})`),
     countParts: db.prepare('UPDATE gateways SET parts = parts + ? WHERE id = ?'),
     line: db.prepare(
       `INSERT INTO series VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET name = excluded.name,

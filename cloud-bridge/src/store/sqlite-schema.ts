@@ -340,6 +340,27 @@ const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (stream_id, first)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- Of switches and words: how often the state changed, and [{"state": …, "milliseconds": …}] (docs/summaries.md).
+  ALTER TABLE figures ADD COLUMN changes INTEGER;
+  ALTER TABLE figures ADD COLUMN states TEXT;
+  DROP VIEW series_parts;
+  CREATE VIEW series_parts AS
+    SELECT gateways.tenant, gateways.name AS gateway, series.name AS series, series.unit, series.kind,
+      rtrim(rtrim(streams.name, '0123456789'), '/') AS purpose,
+      CAST(substr(streams.name, length(rtrim(streams.name, '0123456789')) + 1) AS INTEGER) AS resolution,
+      figures.window_start, streams.incarnation_id, figures.part,
+      figures.count, figures.numbers, figures.sum, figures.squares, figures.min, figures.max,
+      figures.first_time, figures.first_number, figures.first_text,
+      figures.last_time, figures.last_number, figures.last_text,
+      figures.anomalies, figures.uncertain, figures.bad, figures.changes, figures.states
+    FROM figures
+    JOIN streams ON streams.id = figures.stream_id
+    JOIN incarnations ON incarnations.id = streams.incarnation_id
+    JOIN gateways ON gateways.id = incarnations.gateway_id
+    JOIN series ON series.gateway_id = gateways.id AND series.incarnation_id = incarnations.id
+      AND series.number = figures.series;
+  `,
 ];
 
 export const SCHEMA = MIGRATIONS.length;

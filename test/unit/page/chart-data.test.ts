@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-import type { SummaryView } from '../../../cloud-bridge/src/api/contract.ts';
+import type { StateTime, SummaryView } from '../../../cloud-bridge/src/api/contract.ts';
 import {
   chartData,
   gapsOf,
@@ -8,6 +8,7 @@ import {
   mergeWindows,
   middleBand,
   overall,
+  stateTimes,
 } from '../../../cloud-bridge/src/page/chart-data.ts';
 import { SPARK, sparkPath } from '../../../cloud-bridge/src/page/spark-path.ts';
 
@@ -35,6 +36,8 @@ function windowAt(minute: number, mean: number | null = minute, numeric = 10): S
     anomalies: 1,
     uncertain: 0,
     bad: 0,
+    changes: null,
+    states: null,
   };
 }
 
@@ -138,6 +141,35 @@ describe('newer answers over older windows', () => {
     assert.equal(all.mean, 12.5);
     assert.deepEqual([all.min, all.max, all.count, all.anomalies], [8, 22, 30, 3]);
     assert.equal(overall([]).mean, null);
+  });
+});
+
+describe('time in states', () => {
+  const told = (minute: number, changes: number, states: StateTime[] | null): SummaryView => ({
+    ...windowAt(minute),
+    changes,
+    states,
+  });
+
+  it('adds up over windows, longest first', () => {
+    const windows = [
+      told(1, 1, [
+        { state: false, milliseconds: 10 },
+        { state: true, milliseconds: 50 },
+      ]),
+      windowAt(2),
+      told(3, 2, [{ state: false, milliseconds: 70 }]),
+    ];
+    assert.deepEqual(stateTimes(windows), [
+      { state: false, milliseconds: 80 },
+      { state: true, milliseconds: 50 },
+    ]);
+    assert.equal(overall(windows).changes, 3);
+  });
+
+  it('is not known where one window had too many states', () => {
+    assert.equal(stateTimes([told(1, 30, null), told(2, 0, [{ state: 'run', milliseconds: 5 }])]), null);
+    assert.deepEqual(stateTimes([windowAt(1)]), []);
   });
 });
 
