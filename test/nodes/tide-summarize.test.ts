@@ -173,6 +173,8 @@ describe('tide-summarize', function () {
       anomalies: 1,
       uncertain: 0,
       bad: 0,
+      changes: null,
+      states: null,
     });
     assert.ok(Math.abs(Number(p50) - 21.5) <= 0.22 && Number(p10) >= 20.75 && Number(p90) <= 23.1);
     assert.equal((await parts()).length, 1);
