@@ -49,8 +49,8 @@ export class AlertLane {
     else this.ship([alert]);
   }
 
-  /** Sends what waits in the outbox. */
-  async step(): Promise<void> {
+  /** Sends what waits in the outbox. True when alerts under way were lost. */
+  async step(): Promise<boolean> {
     const now = this.clock.monotonic();
     const timeout = this.window.timeoutMs;
     let expired = false;
@@ -71,9 +71,10 @@ export class AlertLane {
       const read = await this.vault.outbox.alerts(ALERTS_PER_FRAME, skip);
       // An alert may have been offered, or acknowledged, while the vault was read.
       const fresh = read.filter((alert) => !this.underWay.has(keyOf(alert)) && !this.settling.hasAlert(keyOf(alert)));
-      if (fresh.length > 0 && !this.ship(fresh)) return;
+      if (fresh.length > 0 && !this.ship(fresh)) return expired;
       if (read.length === ALERTS_PER_FRAME) this.more = true;
     }
+    return expired;
   }
 
   acknowledged(alerts: readonly (readonly [id: string, revision: number])[]): void {

@@ -32,7 +32,8 @@ export class Lanes {
   /** Sends what may be sent now. `lost` is called when frames under way came to nothing; after that no lane may be welcome any more. */
   async step(handshake: Handshake, lost: () => void): Promise<void> {
     if (handshake.halted !== undefined) return;
-    await this.alerts.step();
+    // A cloud that has forgotten the gateway answers no alert; only HELLO learns why.
+    if ((await this.alerts.step()) && handshake.welcomed) lost();
     if (handshake.welcomed && (await this.blocks.step())) lost();
     if (handshake.welcomed) await this.gaps.step();
     if (handshake.welcomed && this.blocks.idle) await this.orphans.step();

@@ -152,8 +152,8 @@ const foldOf = (parts: readonly string[]): string =>
 const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
 /**
- * What the cloud set last is in force at the gateway, and the cloud knows it. A cloud that lost a document with its
- * database shows the older one as not in force.
+ * What the cloud set last is in force at the gateway, and the cloud knows it. Of a document that the cloud lost with its
+ * database the gateway keeps the newer version.
  */
 async function documentsAreInForce(
   store: Store,
@@ -168,8 +168,8 @@ async function documentsAreInForce(
     if (history.restores === 0) assert.equal(value, put.get(`${gateway.name} ${key}`), `document ${key} in the cloud`);
     assert.ok(there !== undefined, `document ${key} is not at ${gateway.name}`);
     const order = compareStamps(there.stamp, stamp);
-    if (history.restores > 0 && order > 0) assert.equal(applied, false, `document ${key} is not what is in force`);
-    else assert.deepEqual([there.value, order, applied], [value, 0, true], `document ${key} at ${gateway.name}`);
+    if (history.restores === 0 || order <= 0)
+      assert.deepEqual([there.value, order, applied], [value, 0, true], `document ${key} at ${gateway.name}`);
   }
 }
 
