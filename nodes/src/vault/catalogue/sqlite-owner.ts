@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { truncateSync } from 'node:fs';
 import path from 'node:path';
 import Database from 'better-sqlite3';
 import { TideError } from '../../node/errors.ts';
@@ -6,6 +6,9 @@ import { touchPrivate } from '../keys/file-header.ts';
 import type { Sqlite } from './sqlite-schema.ts';
 
 const OWNER_FILE = 'vault.lock';
+
+/** What a file with a flipped bit may make SQLite say: a header can also claim to be of a version that is only read. */
+const DAMAGED = /^SQLITE_(NOTADB|CORRUPT|READONLY|ERROR)/;
 
 /**
  * One process owns a vault. The claim is an open write transaction on a tiny database of its own: the operating system
@@ -24,9 +27,9 @@ export class Owner {
     try {
       return Owner.take(file, directory);
     } catch (error) {
-      if (!(error instanceof Database.SqliteError) || !/^SQLITE_(NOTADB|CORRUPT)/.test(error.code)) throw error;
-      // Nobody can hold a file that SQLite cannot read, and it carries nothing worth keeping.
-      rmSync(file, { force: true });
+      if (!(error instanceof Database.SqliteError) || !DAMAGED.test(error.code)) throw error;
+      // It carries nothing worth keeping. Emptied and not removed: whoever holds it all the same goes on holding it.
+      if (!emptied(file)) throw error;
       return Owner.take(file, directory);
     }
   }
@@ -37,7 +40,8 @@ export class Owner {
     try {
       db.pragma('journal_mode = MEMORY');
       db.pragma('synchronous = OFF');
-      db.exec('BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS owner (pid INTEGER); DELETE FROM owner');
+      // Made anew each time: a flipped bit may have given the table another column.
+      db.exec('BEGIN IMMEDIATE; DROP TABLE IF EXISTS owner; CREATE TABLE owner (pid INTEGER)');
       db.prepare('INSERT INTO owner (pid) VALUES (?)').run(process.pid);
       db.exec('COMMIT; BEGIN IMMEDIATE');
       return new Owner(db);
@@ -57,6 +61,16 @@ export class Owner {
   release(): void {
     if (this.db.inTransaction) this.db.exec('ROLLBACK');
     this.db.close();
+  }
+}
+
+function emptied(file: string): boolean {
+  try {
+    truncateSync(file);
+    return true;
+  } catch {
+    // A disk that takes no writes: what SQLite said of it is the finding.
+    return false;
   }
 }
 
