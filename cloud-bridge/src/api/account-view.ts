@@ -5,6 +5,8 @@ import { ACCOUNT_COLUMNS, DROPS, nothing, waitingOf } from '@tidegate/nodes/vaul
 import type { ClaimedFacts, ClaimFacts } from '../store/store.ts';
 import type { AccountAnswer, SeriesAccountView } from './contract.ts';
 
+const rank = ({ agrees, addsUp }: SeriesAccountView): number => (agrees && addsUp ? 1 : 0);
+
 /** What a gateway says became of its readings, each series by its finest windows, and how that compared; what differs first. */
 export function accountView(gateway: string, claims: readonly ClaimFacts[]): AccountAnswer {
   const finest = new Map<string, SeriesAccountView>();
@@ -22,7 +24,6 @@ export function accountView(gateway: string, claims: readonly ClaimFacts[]): Acc
         finest.set(facts.name, seriesView(facts, resolution, checkedAt));
     }
   }
-  const rank = ({ agrees, addsUp }: SeriesAccountView): number => (agrees && addsUp ? 1 : 0);
   return {
     gateway,
     checkedAt: claims.length === 0 ? null : Math.min(...claims.map(({ checkedAt }) => checkedAt)),
