@@ -16,6 +16,15 @@ const listOf = (numbers: readonly number[]): Traced[] =>
     undefined,
   ]);
 
+const at = (time: number, value: boolean | string): Parameters<typeof traced>[0][number] => ({
+  series: 's',
+  time,
+  value,
+  quality: 'good',
+  clock: 'device',
+  position: 1,
+});
+
 describe('states and changes', () => {
   it('fold to the same bytes in any order and any grouping', () => {
     fc.assert(
@@ -58,14 +67,6 @@ describe('states and changes', () => {
   });
 
   it('are none for readings out of order, which end nothing that was counted', () => {
-    const at = (time: number, value: boolean | string): Parameters<typeof traced>[0][number] => ({
-      series: 's',
-      time,
-      value,
-      quality: 'good',
-      clock: 'device',
-      position: 1,
-    });
     const { states, changes, count } = summarise(
       traced([at(1000, true), at(4000, false), at(2000, true), at(4000, false), at(9000, 'true'), at(9500, 'true')]),
     );

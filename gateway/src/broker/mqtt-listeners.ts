@@ -33,10 +33,10 @@ export class Listeners {
 
   /** Resolves when all connections have ended; takes no new ones from the call on. */
   async close(): Promise<void> {
-    const servers = [this.plain, this.secure];
+    const servers = [this.plain, this.secure].filter((one) => one !== undefined);
     this.plain = undefined;
     this.secure = undefined;
-    await Promise.all(servers.map((one) => one && new Promise((resolve) => one.close(resolve))));
+    await Promise.all(servers.map((one) => new Promise((resolve) => one.close(resolve))));
   }
 
   get port(): number {

@@ -144,13 +144,13 @@ describe('newer answers over older windows', () => {
   });
 });
 
-describe('time in states', () => {
-  const told = (minute: number, changes: number, states: StateTime[] | null): SummaryView => ({
-    ...windowAt(minute),
-    changes,
-    states,
-  });
+const told = (minute: number, changes: number, states: StateTime[] | null): SummaryView => ({
+  ...windowAt(minute),
+  changes,
+  states,
+});
 
+describe('time in states', () => {
   it('adds up over windows, longest first', () => {
     const windows = [
       told(1, 1, [
