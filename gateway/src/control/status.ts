@@ -1,4 +1,4 @@
-import type { Security } from '@tidegate/nodes/sync';
+import type { Progress, Security } from '@tidegate/nodes/sync';
 import type { VaultStats } from '@tidegate/nodes/vault';
 
 /** What `tidegate status` shows. Counts of the door and the broker are since the start. */
@@ -48,6 +48,8 @@ export interface GatewayStatus {
     text: string;
     since: number;
     reason: string | null;
+    /** While syncing. */
+    progress?: Progress | null;
     /** Since the start. */
     framesSent: number;
     bytesSent: number;

@@ -25,6 +25,7 @@ export async function vaultStatus(
             text: statusText(bridge, (time) => timeText(time, systemClock.now())),
             since: bridge.since,
             reason: bridge.reason ?? null,
+            progress: bridge.progress ?? null,
             framesSent: bridge.framesSent,
             bytesSent: bridge.bytesSent,
             latencyMs: bridge.latencyMs,

@@ -79,7 +79,7 @@ const VAULT: Figures<Vault> = {
   tidegate_vault_commit_max_seconds: ['Longest of the newest 1000 commits.', (it) => seconds(it.commitMaxMs)],
 };
 
-const STATES = ['offline', 'connecting', 'syncing', 'up-to-date', 'error'];
+const STATES = ['offline', 'connecting', 'syncing', 'up-to-date', 'conflict', 'error'];
 
 const BRIDGE: Figures<Bridge> = {
   tidegate_bridge_state: [
@@ -87,6 +87,14 @@ const BRIDGE: Figures<Bridge> = {
     (it) => STATES.map((state) => ({ value: Number(state === it.state), labels: { state } })),
   ],
   tidegate_bridge_state_since_seconds: ['Since when it is in that state, seconds since 1970.', (it) => it.since / 1000],
+  tidegate_bridge_progress_ratio: [
+    'While syncing: share of the blocks that have been acknowledged, by windows.',
+    ({ progress }) => (progress === null || progress === undefined ? undefined : shares(progress)),
+  ],
+  tidegate_bridge_left_seconds: [
+    'While syncing: how long the rest takes at the rate of the last minute, once that is known.',
+    ({ progress }) => seconds(progress?.leftMs),
+  ],
   tidegate_bridge_sent_bytes_total: ['Bytes sent to the cloud.', (it) => it.bytesSent],
   tidegate_bridge_sent_frames_total: ['Frames sent to the cloud.', (it) => it.framesSent],
   tidegate_bridge_acknowledgement_seconds: [
@@ -130,6 +138,13 @@ function families<Source>(figures: Figures<Source>, source: Source | null | unde
     const samples = typeof values === 'number' ? [{ value: values }] : (values ?? []);
     return { name, type: type ?? (name.endsWith('_total') ? 'counter' : 'gauge'), help, samples };
   });
+}
+
+function shares({ done, total, coarse, fine }: NonNullable<Bridge['progress']>): Sample[] {
+  const all = Object.entries({ all: { done, total }, coarse, fine });
+  return all.flatMap(([windows, share]): Sample[] =>
+    share === undefined ? [] : [{ value: share.done / share.total, labels: { windows } }],
+  );
 }
 
 /** Quantiles over the newest 1000 commits; sum and count over all. */

@@ -39,6 +39,9 @@ export class AccountLane {
   private pages: Page[] | undefined;
   private underWay: { id: number; page: Page } | undefined;
   private checks: AccountCheck[] = [];
+  /** Series that the newest whole comparison found different, and blocks since of which the cloud keeps other bytes. */
+  private differing = 0;
+  private forked = 0;
   private dueAt = Infinity;
   private timeoutAt = Infinity;
   private timeoutMs = FIRST_TIMEOUT_MS;
@@ -51,6 +54,21 @@ export class AccountLane {
     this.outgoing = outgoing;
     this.send = send;
     this.random = random;
+  }
+
+  /** The cloud keeps other bytes under the numbers of so many blocks: the next comparison tells whether that made a difference. */
+  conflicts(blocks: number): void {
+    this.forked += blocks;
+    this.dueAt = Math.min(this.dueAt, this.clock.monotonic() + FIRST_MS);
+  }
+
+  /** What the two ends hold differently, in words; undefined when nothing is known of it. */
+  get conflict(): string | undefined {
+    if (this.differing > 0)
+      return `the cloud holds something else of ${text(this.differing, 'series', 'series')}; tidegate account names them`;
+    return this.forked === 0
+      ? undefined
+      : `the cloud keeps other bytes under the numbers of ${text(this.forked, 'block', 'blocks')}`;
   }
 
   /** A session has begun. */
@@ -132,7 +150,9 @@ export class AccountLane {
       await this.vault.commit(
         gone.map(({ key }) => ({ kind: 'document', namespace: ACCOUNT_CHECKS, key, value: undefined })),
       );
-    this.breakOff(this.checks.some(({ differing }) => differing > 0) ? AGAIN_MS : EVERY_MS);
+    this.differing = this.checks.reduce((sum, { differing }) => sum + differing, 0);
+    if (this.differing === 0) this.forked = 0;
+    this.breakOff(this.differing > 0 ? AGAIN_MS : EVERY_MS);
   }
 
   private breakOff(pauseMs: number): void {
@@ -172,3 +192,6 @@ export class AccountLane {
     return isEmpty ? [] : [...pages, page];
   }
 }
+
+const text = (count: number, one: string, many: string): string =>
+  `${count.toLocaleString('en-US')} ${count === 1 ? one : many}`;

@@ -1,19 +1,20 @@
 import type { Clock } from '../node/clock.ts';
+import { SyncProgress, progressText, type Progress, type Remaining } from './sync-progress.ts';
 import type { StreamBacklog } from '../vault/vault.ts';
 
 /** What a bridge says of itself; times are epoch milliseconds. */
 export interface BridgeStatus {
-  state: 'offline' | 'connecting' | 'syncing' | 'up-to-date' | 'error';
+  state: 'offline' | 'connecting' | 'syncing' | 'up-to-date' | 'conflict' | 'error';
   since: number;
-  /** Why it is offline, still connecting, or in error. */
+  /** Why it is offline, still connecting, in error, or what is in conflict. */
   reason?: string;
   blocksWaiting: number;
   bytesWaiting: number;
   alertsWaiting: number;
   /** Blocks that an earlier incarnation of this vault sealed, and that the cloud does not have yet as far as is known. */
   orphansWaiting: number;
-  /** While syncing: blocks acknowledged of those that waited when it began. */
-  progress?: { done: number; total: number };
+  /** While syncing: blocks acknowledged of those that waited since it began. */
+  progress?: Progress;
   /** Frames from the broker that were not the cloud's, and the newest reason. */
   refused: number;
   refusedReason?: string;
@@ -44,8 +45,8 @@ export function statusText(status: BridgeStatus, clockText: (time: number) => st
   if (state === 'error') return reason ?? 'error';
   if (state === 'offline') return `offline since ${clockText(since)}${waits}`;
   if (state === 'connecting') return `connecting since ${clockText(since)}${waits}`;
-  if (state === 'syncing' && progress !== undefined)
-    return `syncing ${count(progress.done)} of ${count(progress.total)} blocks`;
+  if (state === 'syncing' && progress !== undefined) return `syncing ${progressText(progress)}`;
+  if (state === 'conflict') return `conflict: ${reason ?? 'the cloud holds something else'}`;
   return state === 'syncing' ? 'syncing' : 'up to date';
 }
 
@@ -61,22 +62,24 @@ function count(number: number): string {
   return number.toLocaleString('en-US');
 }
 
-/** `waiting` counts what may be sent by now. */
+/** `waiting` counts what may be sent by now; `conflict` says what the two ends hold differently, which a person has to look into. */
 export function stateOf(
   error: string | undefined,
   connected: boolean,
   welcomed: boolean,
   waiting: number,
+  conflict?: string,
 ): BridgeStatus['state'] {
   if (error !== undefined) return 'error';
   if (!connected) return 'offline';
   if (!welcomed) return 'connecting';
-  return waiting > 0 ? 'syncing' : 'up-to-date';
+  if (waiting > 0) return 'syncing';
+  return conflict === undefined ? 'up-to-date' : 'conflict';
 }
 
 interface Measured {
   /** Blocks that may be sent now. */
-  remaining: number;
+  remaining: Remaining;
   backlog: readonly StreamBacklog[];
   orphansWaiting: number;
   alertsWaiting: number;
@@ -89,7 +92,7 @@ export class StatusKeeper {
   private readonly clock: Clock;
   private state: BridgeStatus['state'] = 'offline';
   private since: number;
-  private total = 0;
+  private readonly progress: SyncProgress;
   private refusals = 0;
   private refusedReason: string | undefined;
   private framesSent = 0;
@@ -98,6 +101,7 @@ export class StatusKeeper {
   constructor(clock: Clock) {
     this.clock = clock;
     this.since = clock.now();
+    this.progress = new SyncProgress(clock);
   }
 
   refused(reason: string): void {
@@ -116,7 +120,7 @@ export class StatusKeeper {
       this.state = state;
       this.since = this.clock.now();
     }
-    this.total = remaining === 0 ? 0 : Math.max(this.total, remaining);
+    const progress = this.progress.observe(remaining);
     return {
       state,
       since: this.since,
@@ -125,9 +129,7 @@ export class StatusKeeper {
       bytesWaiting: backlog.reduce((sum, { bytes }) => sum + bytes, 0),
       alertsWaiting,
       orphansWaiting,
-      ...(state === 'syncing' && this.total > 0
-        ? { progress: { done: this.total - remaining, total: this.total } }
-        : {}),
+      ...(state === 'syncing' && progress !== undefined ? { progress } : {}),
       refused: this.refusals,
       ...(this.refusedReason === undefined ? {} : { refusedReason: this.refusedReason }),
       framesSent: this.framesSent,

@@ -21,6 +21,7 @@ export { Backoff, type BackoffOptions } from './backoff.ts';
 export { statusText, timeText, type BridgeStatus } from './bridge-status.ts';
 export { loadEnrolment, storeEnrolment, type Enrolment } from './enrolment-store.ts';
 export { Bridge, bridgeOf, type BridgeOptions, type Security } from './mqtt-bridge.ts';
+export type { Progress } from './sync-progress.ts';
 export { checkBroker, checkBrokerUrl, type BrokerOptions } from './broker-place.ts';
 export { normalise as normaliseRanges, rangesOf } from './ranges.ts';
 export { Session, type SessionParts } from './session.ts';

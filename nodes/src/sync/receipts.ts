@@ -42,6 +42,7 @@ export class Receipts {
     this.held(streams);
     for (const [stream, ranges] of Object.entries(conflicts ?? {})) {
       settling.conflicts(stream, ranges);
+      lanes.accounts.conflicts(ranges.reduce((sum, [from, to]) => sum + to - from + 1, 0));
       complain(`the cloud holds other bytes under blocks of ${stream}, and keeps those`);
     }
     if (gaps !== undefined) lanes.gaps.acknowledged(gaps);

@@ -10,6 +10,7 @@ import { stateDown, stateUp, welcome, type FrameType, type StateDown, type Welco
 import { OutboxView } from './outbox-view.ts';
 import { Receipts } from './receipts.ts';
 import { Settling } from './settling.ts';
+import { remainingOf } from './sync-progress.ts';
 import type { Lane, Transport } from './transport.ts';
 import { Uplink } from './uplink.ts';
 
@@ -159,11 +160,13 @@ export class Session {
   status(): BridgeStatus {
     const { blocks, orphans } = this.lanes;
     const { own: backlog, alertsWaiting } = this.outbox;
-    const remaining = backlog.reduce((sum, stream) => sum + blocks.releasedOf(stream), 0);
+    const remaining = remainingOf(backlog, (stream) => blocks.releasedOf(stream));
     const { halted, fault, welcomed, reason } = this.greeting.handshake;
     const error = halted ?? fault ?? this.trouble ?? this.settling.trouble;
-    const state = stateOf(error, this.uplink.up.bulk, welcomed, remaining + alertsWaiting);
-    return this.keeper.status(state, error ?? reason, {
+    const waiting = remaining.coarse + remaining.fine + alertsWaiting;
+    const { conflict } = this.lanes.accounts;
+    const state = stateOf(error, this.uplink.up.bulk, welcomed, waiting, conflict);
+    return this.keeper.status(state, error ?? (state === 'conflict' ? conflict : undefined) ?? reason, {
       remaining,
       backlog,
       alertsWaiting,

@@ -24,6 +24,7 @@ const LOOKS: Record<BridgeStatus['state'], Pick<NodeStatus, 'fill' | 'shape'>> =
   connecting: { fill: 'yellow', shape: 'ring' },
   syncing: { fill: 'blue', shape: 'dot' },
   'up-to-date': { fill: 'green', shape: 'dot' },
+  conflict: { fill: 'yellow', shape: 'dot' },
   error: { fill: 'red', shape: 'ring' },
 };
 

@@ -224,6 +224,11 @@ describe('the account of a gateway and its cloud', function () {
     );
     const account = await compared();
     assert.deepEqual([account.check?.equal, account.check?.differing], [false, 1]);
+    const { state, reason } = simulation.session.status();
+    assert.deepEqual(
+      [state, reason],
+      ['conflict', 'the cloud holds something else of 1 series; tidegate account names them'],
+    );
     const a = await rowOf('a');
     assert.deepEqual([a.delivered, a.cloud], [130, 70]);
     assert.deepEqual(await cloud.claimed(STREAM), {

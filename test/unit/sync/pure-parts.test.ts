@@ -156,7 +156,14 @@ describe('status line', () => {
     assert.equal(line({ blocksWaiting: 1 }), 'offline since 12:04, 1 block waits');
     assert.equal(line({ blocksWaiting: 1, alertsWaiting: 1234 }), 'offline since 12:04, 1,234 alerts and 1 block wait');
     assert.equal(line({ state: 'connecting', alertsWaiting: 1 }), 'connecting since 12:04, 1 alert waits');
-    assert.equal(line({ state: 'syncing', progress: { done: 3, total: 1200 } }), 'syncing 3 of 1,200 blocks');
+    assert.equal(line({ state: 'syncing', progress: { done: 3, total: 1200 } }), 'syncing 0 %');
+    const shares = { coarse: { done: 20, total: 20 }, fine: { done: 37, total: 100 } };
+    const progress = { done: 57, total: 120, ...shares, leftMs: 230_000 };
+    assert.equal(line({ state: 'syncing', progress }), 'syncing coarse 100 %, fine 37 %, 4 min left');
+    assert.equal(
+      line({ state: 'conflict', reason: 'the cloud holds something else' }),
+      'conflict: the cloud holds something else',
+    );
     assert.equal(line({ state: 'up-to-date' }), 'up to date');
     assert.equal(line({ state: 'error', reason: 'no such gateway' }), 'no such gateway');
   });
