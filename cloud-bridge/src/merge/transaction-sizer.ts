@@ -1,8 +1,5 @@
-/**
- * Records of the smallest transaction: a few milliseconds of work. Where each sync takes a tenth of a second, fewer records
- * would not make one shorter, only more of them.
- */
-const FEWEST = 256;
+/** Records that always fit into one transaction, however slow the disk. */
+const FEWEST = 16;
 const MOST = 4096;
 
 /**
@@ -11,7 +8,7 @@ const MOST = 4096;
  */
 export class TransactionSizer {
   private readonly targetMs: number;
-  private size = FEWEST;
+  private size = 128;
 
   constructor(targetMs: number) {
     this.targetMs = targetMs;
