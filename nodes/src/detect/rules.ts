@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { TideError } from '../node/errors.ts';
-import { matchSeries, patternProblem } from '../reading/series-pattern.ts';
+import { MAX_RULES, rulePattern } from '../reading/rule-pattern.ts';
+import { matchSeries } from '../reading/series-pattern.ts';
 import { AutoDetector } from './auto/auto.ts';
 import { packAuto, unpackAuto } from './auto/pack.ts';
 import type { Detector } from './detector.ts';
@@ -10,16 +11,6 @@ import { RateDetector } from './rate.ts';
 import { SilenceDetector } from './silence.ts';
 import { type Sensitivity, alarmsPerMonth } from './sensitivity.ts';
 
-/** Most rules a node takes: each series is matched against all of them once. */
-export const MAX_RULES = 500;
-
-const series = z
-  .string()
-  .max(1024)
-  .superRefine((pattern, context) => {
-    const problem = patternProblem(pattern);
-    if (problem !== undefined) context.addIssue({ code: 'custom', message: `series pattern ${problem}` });
-  });
 const seconds = z
   .number()
   .positive()
@@ -27,7 +18,7 @@ const seconds = z
 
 const limits = z
   .strictObject({
-    series,
+    series: rulePattern,
     kind: z.literal('limits'),
     low: z.number().optional(),
     high: z.number().optional(),
@@ -44,18 +35,18 @@ const limits = z
       context.addIssue({ code: 'custom', message: 'needs criticalLow <= low <= high <= criticalHigh' });
   });
 const rate = z.strictObject({
-  series,
+  series: rulePattern,
   kind: z.literal('rate'),
   change: z.number().positive(),
   perSeconds: seconds.default(60),
 });
 const flatline = z.strictObject({
-  series,
+  series: rulePattern,
   kind: z.literal('flatline'),
   seconds,
   tolerance: z.number().min(0).default(0),
 });
-const silence = z.strictObject({ series, kind: z.literal('silence'), seconds: seconds.optional() });
+const silence = z.strictObject({ series: rulePattern, kind: z.literal('silence'), seconds: seconds.optional() });
 
 export const rule = z.discriminatedUnion('kind', [limits, rate, flatline, silence]);
 /** A detector with fixed parameters for the series that match a pattern. */

@@ -1,19 +1,9 @@
 import { z } from 'zod';
 import { reasonOf, TideError } from '../node/errors.ts';
-import { patternProblem } from '../reading/series-pattern.ts';
+import { MAX_RULES, rulePattern } from '../reading/rule-pattern.ts';
 import { decimalOf } from './decimal.ts';
 import { parseResolutions } from './stream.ts';
 
-/** Most rules a node takes: each series is matched against them once. */
-export const MAX_RULES = 500;
-
-const series = z
-  .string()
-  .max(1024)
-  .superRefine((pattern, context) => {
-    const problem = patternProblem(pattern);
-    if (problem !== undefined) context.addIssue({ code: 'custom', message: `series pattern ${problem}` });
-  });
 /** E.g. `15m, 1h`; absent or empty: the lengths set for the node. */
 const resolutions = z
   .string()
@@ -41,7 +31,7 @@ const width = z
     }
   });
 
-const rule = z.strictObject({ series, resolutions, width });
+const rule = z.strictObject({ series: rulePattern, resolutions, width });
 
 /** How the series that match a pattern are summarised. The first rule that matches counts. */
 export type SummaryRule = z.infer<typeof rule>;
