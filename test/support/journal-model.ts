@@ -38,6 +38,7 @@ export class JournalModel {
   constructor(seed: number) {
     this.random = randomFrom(seed);
     this.disk = new SimulatedDisk(seed);
+    if (seed % 2 === 0) this.disk.tear();
     this.fileBytes = PAGE * (3 + this.below(14));
     this.log = openJournal(this.disk, { fileBytes: this.fileBytes }).log;
   }

@@ -8,7 +8,7 @@ type Entries = Map<string, Inode>;
 
 /**
  * A disk in memory that behaves as badly as a real one may: what was not synced is lost in part and out of order when
- * the power goes off, in units of 512 bytes; directory operations that were not synced happened or did not; a failed
+ * the power goes off, in units of 512 bytes, and where it is told to tear, such a unit may hold garbage; directory operations that were not synced happened or did not; a failed
  * sync drops the dirty pages, which stay readable until the power goes off. Everything follows from the seed.
  */
 export class SimulatedDisk implements Disk {
@@ -25,6 +25,12 @@ export class SimulatedDisk implements Disk {
     }
     this.world = new World(seed);
     this.world.used = () => this.used();
+  }
+
+  /** From now on, a sector that was being written when the power went off may hold anything. */
+  tear(): this {
+    this.world.tearing = true;
+    return this;
   }
 
   /** Calls of each kind so far. */
@@ -61,6 +67,7 @@ export class SimulatedDisk implements Disk {
   /** What a power cut leaves. This disk is gone afterwards: every call throws. */
   crash(): SimulatedDisk {
     const next = new World(Math.floor(this.world.random() * 2 ** 32));
+    next.tearing = this.world.tearing;
     this.world.off = true;
     const left = this.remains(next, new Map());
     next.used = () => left.used();
@@ -177,7 +184,7 @@ export class SimulatedDisk implements Disk {
     for (const [name, inode] of entries) {
       let rest = settled.get(inode);
       if (rest === undefined) {
-        inode.settle(random);
+        inode.settle(random, this.world.tearing);
         rest = new Inode();
         rest.live = Uint8Array.from(inode.durable);
         rest.durable = Uint8Array.from(inode.durable);

@@ -27,6 +27,8 @@ export class World {
   /** Calls that change the disk until the power goes off. */
   untilCut = Infinity;
   off = false;
+  /** A sector that was being written when the power went off may hold anything. */
+  tearing = false;
   capacity = Infinity;
   /** Bytes of all files. */
   used: () => number = () => 0;
@@ -66,8 +68,8 @@ export class Inode {
     this.pending.push({ offset, bytes: Uint8Array.from(bytes) });
   }
 
-  /** Any of the sectors that were not synced, in any order, reach the disk. */
-  settle(random: () => number): void {
+  /** Any of the sectors that were not synced, in any order, reach the disk; `tearing`: of others some hold garbage. */
+  settle(random: () => number, tearing = false): void {
     const share = [0, 0.5, 0.9, 1][Math.floor(random() * 4)];
     const pieces: { offset: number; bytes: Uint8Array }[] = [];
     for (const { offset, bytes } of this.pending) {
@@ -78,7 +80,10 @@ export class Inode {
       }
     }
     shuffle(pieces, random);
-    for (const { offset, bytes } of pieces) if (random() < share) this.durable = overlay(this.durable, offset, bytes);
+    for (const { offset, bytes } of pieces) {
+      if (random() < share) this.durable = overlay(this.durable, offset, bytes);
+      else if (tearing && random() < 0.3) this.durable = overlay(this.durable, offset, garbage(bytes.length, random));
+    }
     this.pending = [];
   }
 }
@@ -97,6 +102,9 @@ export function overlay(onto: Uint8Array<ArrayBuffer>, offset: number, bytes: Ui
   target.set(bytes, offset);
   return target;
 }
+
+const garbage = (length: number, random: () => number): Uint8Array =>
+  Uint8Array.from({ length }, () => Math.floor(256 * random()));
 
 function shuffle(items: unknown[], random: () => number): void {
   for (let i = items.length - 1; i > 0; i--) {

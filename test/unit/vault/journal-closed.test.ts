@@ -10,18 +10,18 @@ import { SimulatedDisk } from '../../support/simulated-disk.ts';
 const NUMBER_AT = 32;
 const KEY_FROM_END = SEAL_BYTES - 1;
 
-function believed(number: number): number[] | undefined {
-  const disk = new SimulatedDisk();
-  const { log } = openJournal(disk);
-  log.append(journalRecord(1, 1, [100]));
-  log.close();
+/** Numbers that are believed once all records of one page each say that they lie under a journal key; `change`: the number of each. */
+function believed(disk: SimulatedDisk, change = (number: number): number => number): number[] | undefined {
   const file = disk.open('0000000001.tide');
   const pages = Buffer.from(file.read(0, file.size));
-  // The head and the copy of it that ends its page: who has no key can write both.
-  const length = pages.readUInt32LE(2 * PAGE - 12);
-  for (const head of [PAGE, 2 * PAGE - 12 - length]) {
-    pages.writeDoubleLE(number, head + NUMBER_AT);
-    pages.writeUInt32LE(journalKey(1), head + length - KEY_FROM_END);
+  for (let page = PAGE; page < pages.length; page += PAGE) {
+    // The head and the copy of it that ends its page: who has no key can write both.
+    const length = pages.readUInt32LE(page + PAGE - 12);
+    if (length === 0) continue;
+    for (const head of [page, page + PAGE - 12 - length]) {
+      pages.writeDoubleLE(change(pages.readDoubleLE(head + NUMBER_AT)), head + NUMBER_AT);
+      pages.writeUInt32LE(journalKey(1), head + length - KEY_FROM_END);
+    }
   }
   file.write(0, pages);
   const found = closedRecords(new Pages(file), sealerWith());
@@ -29,9 +29,35 @@ function believed(number: number): number[] | undefined {
   return found?.records.map((one) => one.number);
 }
 
+function withOneRecord(): SimulatedDisk {
+  const disk = new SimulatedDisk();
+  const { log } = openJournal(disk);
+  log.append(journalRecord(1, 1, [100]));
+  log.close();
+  return disk;
+}
+
 describe('the heads of a journal file whose key is gone', () => {
-  it('say which records lie there', () => assert.deepEqual(believed(7), [7]));
+  it('say which records lie there', () =>
+    assert.deepEqual(
+      believed(withOneRecord(), () => 7),
+      [7],
+    ));
+
+  it('say it also of what follows a record that was written again', () => {
+    const disk = withOneRecord();
+    for (const number of [2, 3]) {
+      const { log } = openJournal(disk);
+      log.append(journalRecord(number, 1, [100]));
+      log.close();
+    }
+    assert.deepEqual(believed(disk), [1, 2, 3]);
+  });
 
   for (const number of [2.5, -1, 2 ** 50, Infinity, NaN])
-    it(`are not believed a number such as ${number}`, () => assert.equal(believed(number), undefined));
+    it(`are not believed a number such as ${number}`, () =>
+      assert.equal(
+        believed(withOneRecord(), () => number),
+        undefined,
+      ));
 });

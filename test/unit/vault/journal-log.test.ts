@@ -99,7 +99,7 @@ describe('JournalLog', () => {
     log.append(journalRecord(1, 1, [10]));
     assert.equal(log.oldestKey, 1);
     log.close();
-    const { log: again } = openJournal(disk, {}, 2);
+    const { log: again } = openJournal(disk, { acknowledged: 1 }, 2);
     again.append(journalRecord(2, 1, [10]));
     again.append(journalRecord(3, 1, [10]));
     assert.equal(disk.names().length, 2);
@@ -176,10 +176,59 @@ describe('JournalLog on a disk that does not do as it should', () => {
     disk.fail('write', 1, 'io');
     const { log } = openJournal(disk);
     assert.equal(log.last, 1);
-    assert.equal(disk.names().length, 2);
+    assert.deepEqual(disk.names(), ['0000000002.tide']);
     assert.equal(log.append(journalRecord(2, 1, [20])).number, 2);
     assert.deepEqual([...openJournal(disk).log.verify()], []);
     assert.equal(recordsOf(openJournal(disk.crash()).log).size, 2);
+  });
+
+  it('writes the newest record again behind itself, and does not touch it where it lies', () => {
+    const disk = new SimulatedDisk();
+    const { log } = openJournal(disk);
+    for (const number of [1, 2]) log.append(journalRecord(number, 1, [100]));
+    log.close();
+    const [name] = disk.names();
+    const before = disk.contents(name);
+    for (let start = 1; start <= 3; start++) {
+      const { log: again } = openJournal(disk);
+      assert.equal(again.last, 2);
+      again.close();
+      assert.deepEqual(disk.contents(name).subarray(0, 3 * PAGE), before.subarray(0, 3 * PAGE));
+      assert.notDeepEqual(disk.contents(name).subarray((2 + start) * PAGE, (3 + start) * PAGE), new Uint8Array(PAGE));
+    }
+    // Any of the copies will do.
+    for (const page of [5, 4, 3]) {
+      disk.flip(name, 8 * (page * PAGE + 200));
+      disk.flip(name, 8 * (page * PAGE + 300));
+      const { log: again, findings } = openJournal(disk.copy());
+      assert.deepEqual(findings, []);
+      assert.deepEqual(recordsOf(again).get(2), journalRecord(2, 1, [100]));
+      assert.deepEqual([...again.verify()], []);
+      assert.equal(again.append(journalRecord(3, 1, [7])).number, 3);
+      again.close();
+    }
+    const { log: whole } = openJournal(disk, { acknowledged: 2 });
+    assert.equal(whole.append(journalRecord(3, 1, [7])).number, 3);
+    assert.deepEqual([...recordsOf(whole).keys()], [1, 2, 3]);
+    assert.deepEqual([...whole.verify()], []);
+  });
+
+  it('takes another file for the newest record when its own is full, and its own place when there is no room at all', () => {
+    for (const hasRoom of [true, false]) {
+      const disk = new SimulatedDisk();
+      const { log } = openJournal(disk, { fileBytes: 3 * PAGE });
+      for (const number of [1, 2]) log.append(journalRecord(number, 1, [100]));
+      log.close();
+      if (!hasRoom) disk.capacity = 3 * PAGE;
+      const { log: again } = openJournal(disk, { fileBytes: 3 * PAGE });
+      assert.deepEqual(recordsOf(again).get(2), journalRecord(2, 1, [100]));
+      assert.equal(disk.names().length, hasRoom ? 2 : 1);
+      disk.heal();
+      assert.equal(again.append(journalRecord(3, 1, [7])).number, 3);
+      assert.deepEqual([...recordsOf(again).keys()], [1, 2, 3]);
+      assert.deepEqual([...again.verify()], []);
+      again.close();
+    }
   });
 
   it('loses one part of a record to a page that cannot be read', () => {

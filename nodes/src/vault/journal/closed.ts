@@ -25,6 +25,8 @@ export function closedRecords(pages: Pages, sealer: Sealer): Pick<ClosedFile, 'k
   for (let page = 1; page < pages.count; page++) {
     const head = clearHeadAt(pages, page);
     if (head === undefined || useOf(head.keyId) !== 'journal' || sealer.hasKey(head.keyId)) continue;
+    // The newest one was written again behind itself after an unclean end.
+    if (records.at(-1)?.number === head.number) records.pop();
     const before = records.at(-1);
     const follows = before === undefined || (head.number > before.number && head.first >= before.first + before.count);
     // What lies behind the newest record is of an earlier life of the file.

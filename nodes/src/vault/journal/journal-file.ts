@@ -15,10 +15,11 @@ export class JournalFile {
   /** Page for the next record. */
   end = 1;
   /** Columns, a row for each record, in order of number. */
-  private numbers: number[] = [];
-  private places: number[] = [];
-  private firsts: number[] = [];
-  private counts: number[] = [];
+  private readonly numbers: number[] = [];
+  private readonly places: number[] = [];
+  private readonly firsts: number[] = [];
+  private readonly counts: number[] = [];
+  private readonly columns = [this.numbers, this.places, this.firsts, this.counts];
   private indexed = false;
 
   constructor(file: DiskFile, said: FirstPage) {
@@ -37,10 +38,7 @@ export class JournalFile {
 
   /** Takes the records below `until` from a look through the file. */
   index(found: Scan, until: number): void {
-    this.numbers = [];
-    this.places = [];
-    this.firsts = [];
-    this.counts = [];
+    for (const column of this.columns) column.length = 0;
     for (const { head, at } of found.records)
       if (head.number < until) this.add(head.number, at, head.first, head.count);
     this.end = found.end;
@@ -56,7 +54,9 @@ export class JournalFile {
     this.indexed = true;
   }
 
+  /** One that is there already was written again: it counts where it is now. */
   add(number: number, page: number, first: number, count: number): void {
+    if (this.numbers.at(-1) === number) for (const column of this.columns) column.pop();
     this.numbers.push(number);
     this.places.push(page);
     this.firsts.push(first);

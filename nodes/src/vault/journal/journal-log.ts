@@ -8,7 +8,7 @@ import { JournalFile } from './journal-file.ts';
 import { PAGE } from './pages.ts';
 import { pagesOf, sealRecord, type ClearHead, type NewRecord, type OpenedRecord, type RecordHead } from './record.ts';
 import { Room } from './room.ts';
-import { Recovery, indexFile } from './recovery.ts';
+import { Recovery, indexFile, type Again } from './recovery.ts';
 import { NO_TAG, takeStock, type Stock } from './stock.ts';
 import { verifyFiles } from './verify.ts';
 
@@ -31,7 +31,7 @@ const SPARE = 2;
 
 /**
  * The vault's redo log: numbered records of sealed boxes in preallocated files. A record is durable when `append`
- * returns. Nothing that was written is ever written over while it is needed: a write or sync that failed ends its file.
+ * returns. No record that was written is ever written over while it is needed: a write or sync that failed ends its file.
  */
 export class JournalLog {
   private readonly sealer: Sealer;
@@ -290,9 +290,31 @@ export class JournalLog {
     this.newest = end.newest;
     this.tag = end.tag;
     this.current = end.current;
-    if (end.again !== undefined) {
-      this.tag = end.again.previous;
-      this.tag = this.write(this.newest, end.again.record).tag;
+    if (end.again !== undefined) this.writeAgain(end.again);
+  }
+
+  /** Behind itself, or to a fresh file; to its own place, which a power cut may destroy, only where nothing else is to be had. */
+  private writeAgain({ record, previous, file, inPlace }: Again): void {
+    const { tag } = this;
+    for (let tries = 2; ; tries--) {
+      try {
+        this.tag = previous;
+        this.tag = this.write(this.newest, record).tag;
+        break;
+      } catch (error) {
+        this.tag = tag;
+        if (!(error instanceof TideError)) throw error;
+        if (tries > 1) continue;
+        if (error.code !== 'disk-full') throw error;
+        while (this.files.at(-1) !== file) this.room.discard(this.files.pop()!);
+        inPlace();
+        return;
+      }
     }
+    // One that held nothing else would be one more with each start that fails.
+    const before = this.files.at(-2);
+    if (before?.said.first !== this.newest) return;
+    this.files.splice(-2, 1);
+    this.room.discard(before);
   }
 }

@@ -5,7 +5,7 @@ import { damageOf } from './damage.ts';
 import { sealFirstPage } from './first-page.ts';
 import type { JournalFile } from './journal-file.ts';
 import { PAGE } from './pages.ts';
-import { mendBox, mendRecord, openBoxes, type NewRecord } from './record.ts';
+import { mendBox, mendRecord, openBoxes, type NewRecord, type PlacedHead } from './record.ts';
 import type { Room } from './room.ts';
 import type { Scan, Sighting } from './scan.ts';
 import { NO_TAG } from './stock.ts';
@@ -25,11 +25,21 @@ export interface LogEnd {
   tag: Uint8Array;
   /** The file that takes more records. */
   current: JournalFile | undefined;
-  /** The newest record, when it has to be written again to a fresh file before anybody relies on it. */
-  again: { record: NewRecord; previous: Uint8Array } | undefined;
+  /** The newest record, when it is not known to be on the disk: it is written again before anybody relies on it. */
+  again: Again | undefined;
 }
 
-/** Finds the newest record in the newest files, and makes sure that it is on the disk. */
+export interface Again {
+  record: NewRecord;
+  /** Tag of the head of the record before it. */
+  previous: Uint8Array;
+  /** Where it lies. */
+  file: JournalFile;
+  /** The same bytes to the same places. Throws TideError `io`. */
+  inPlace: () => void;
+}
+
+/** Finds the newest record in the newest files, and what it takes to be sure that it is on the disk. */
 export class Recovery {
   private readonly files: JournalFile[];
   private readonly room: Room;
@@ -37,6 +47,8 @@ export class Recovery {
   private readonly keyId: () => number;
   private readonly acknowledged: number;
   private readonly findings: Finding[];
+  /** The newest record as it was before one of its bits flipped. */
+  private mended: Buffer | undefined;
   private readonly end: LogEnd = { newest: 0, tag: NO_TAG, current: undefined, again: undefined };
 
   constructor(files: JournalFile[], room: Room, sealer: Sealer, options: RecoveryOptions) {
@@ -89,12 +101,20 @@ export class Recovery {
     const newest = found.records.at(-1);
     if (newest === undefined || newest.head.number <= this.acknowledged) return false;
     const { head, at } = newest;
-    const boxes = openBoxes(head, file.record(head, at), this.sealer);
-    if (!boxes.includes(undefined) || this.mendBit(file, newest, boxes)) return false;
-    found.records.pop();
+    const bytes = file.record(head, at);
+    const boxes = openBoxes(head, bytes, this.sealer);
+    if (!boxes.includes(undefined)) return false;
+    this.mended = mendBit(head, bytes, boxes, this.sealer);
     const { number, first, count, timeFrom, timeTo } = head;
+    const place = `${file.name}, page ${at}, record ${number}`;
+    if (this.mended !== undefined) {
+      const text = `one bit in record ${number} of the journal had flipped; it is put right, and nothing is lost`;
+      this.findings.push({ place, kind: 'altered', text });
+      return false;
+    }
+    found.records.pop();
     this.findings.push({
-      place: `${file.name}, page ${at}, record ${number}`,
+      place,
       kind: 'torn',
       text: `record ${number} of the journal was not written to its end and was never acknowledged; it is dropped`,
       ...(count > 0 ? { positions: [first, first + count] as const, times: [timeFrom, timeTo] as const } : {}),
@@ -103,49 +123,43 @@ export class Recovery {
   }
 
   /**
-   * A write that was cut short lacks whole sectors. Where one bit makes all the difference, the record was whole, and may have
-   * been acknowledged: the bit is put right. `settle` sees to it that it is on the disk.
+   * After a failed sync the newest record may be readable and still not be on the disk, and a second sync would say
+   * nothing of it: it is written again, and not to its own place, where a write that is cut short could destroy it. A
+   * first page can be: it is made out from the records when it does not arrive.
    */
-  private mendBit(file: JournalFile, { head, at }: Sighting, boxes: readonly (Uint8Array | undefined)[]): boolean {
-    const broken = boxes.indexOf(undefined);
-    if (boxes.lastIndexOf(undefined) !== broken) return false;
-    const pages = mendBox(head, file.record(head, at), broken, this.sealer);
-    if (pages === undefined) return false;
-    file.file.write(at * PAGE, pages);
-    this.findings.push({
-      place: `${file.name}, page ${at}, record ${head.number}`,
-      kind: 'altered',
-      text: `one bit in record ${head.number} of the journal had flipped; it is put right, and nothing is lost`,
-    });
-    return true;
+  private settle(file: JournalFile, newest: Sighting, isDurable: boolean): void {
+    const isSure = !file.inferred && newest.at > 1;
+    if (isSure || this.writeFirstPage(file)) this.end.current = file;
+    if (!isDurable || this.end.current === undefined) this.end.again = this.again(file, newest);
   }
 
-  /**
-   * After a failed sync the newest record may be readable and still not be on the disk, and a second sync would say
-   * nothing of it: its pages are written again, the same bytes to the same places, before anybody relies on it. A head or its
-   * copy that did not arrive is put there from the other.
-   */
-  private settle(file: JournalFile, { head, at, fromCopy }: Sighting, isDurable: boolean): void {
-    const record = file.read(head.number, this.sealer);
+  /** False when the disk does not take it: another file goes on. */
+  private writeFirstPage(file: JournalFile): boolean {
+    const page = Buffer.alloc(PAGE);
+    sealFirstPage(page, { ...file.said, keyId: file.said.keyId || this.keyId() }, this.sealer);
     try {
-      if (file.inferred) {
-        const page = Buffer.alloc(PAGE);
-        sealFirstPage(page, { ...file.said, keyId: file.said.keyId || this.keyId() }, this.sealer);
-        file.file.write(0, page);
-      }
-      if (!isDurable) {
-        const lead = at === 1 ? 1 : 0;
-        const pages = Buffer.from(file.file.read((at - lead) * PAGE, (lead + head.pages) * PAGE));
-        mendRecord(pages.subarray(lead * PAGE), head, fromCopy);
-        file.file.write((at - lead) * PAGE, pages);
-      }
-      if (file.inferred || !isDurable) file.file.sync();
-      this.end.current = file;
+      file.file.write(0, page);
+      file.file.sync();
+      return true;
     } catch (error) {
-      const boxes = record?.boxes.filter((box) => box !== undefined);
-      if (!(error instanceof TideError) || record === undefined || boxes?.length !== record.boxes.length) throw error;
-      this.end.again = { record: { ...record, boxes }, previous: head.previous };
+      if (error instanceof TideError) return false;
+      throw error;
     }
+  }
+
+  /** Undefined when it is damaged: nothing can be written of it but what is there. */
+  private again(file: JournalFile, { head, at, fromCopy }: Sighting): Again | undefined {
+    const bytes = this.mended ?? Buffer.from(file.record(head, at));
+    const boxes = openBoxes(head, bytes, this.sealer).filter((box) => box !== undefined);
+    if (boxes.length < head.boxLengths.length) return undefined;
+    const { first, count, timeFrom, timeTo, boot, monotonic, wall, previous } = head;
+    const inPlace = (): void => {
+      mendRecord(bytes, head, fromCopy);
+      const lead = at === 1 ? Buffer.from(file.file.read(0, PAGE)) : Buffer.alloc(0);
+      file.file.write(at * PAGE - lead.length, Buffer.concat([lead, bytes]));
+      file.file.sync();
+    };
+    return { record: { first, count, timeFrom, timeTo, boot, monotonic, wall, boxes }, previous, file, inPlace };
   }
 
   /** A file that is missing among the others: told by the sequences, and confirmed by the numbers. */
@@ -156,6 +170,20 @@ export class Recovery {
       this.findings.push(...indexFile(this.files, i, this.sealer));
     }
   }
+}
+
+/**
+ * A write that was cut short lacks whole sectors. Where one bit makes all the difference, the record was whole, and may have
+ * been acknowledged: its bytes with that bit put right; undefined when it is not that.
+ */
+function mendBit(
+  head: PlacedHead,
+  bytes: Uint8Array,
+  boxes: readonly (Uint8Array | undefined)[],
+  sealer: Sealer,
+): Buffer | undefined {
+  const broken = boxes.indexOf(undefined);
+  return boxes.lastIndexOf(undefined) === broken ? mendBox(head, bytes, broken, sealer) : undefined;
 }
 
 /** Looks through a file, which ends where the next one begins; gives what is found there. */

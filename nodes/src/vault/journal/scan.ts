@@ -1,6 +1,6 @@
 import type { Sealer } from '../keys/sealed.ts';
 import { PAGE, type Pages } from './pages.ts';
-import { headAt, headBefore, type PlacedHead } from './record.ts';
+import { headAt, headBefore, openBoxes, type PlacedHead } from './record.ts';
 
 /** A record as it was found: `at` is the page where it lies, which is not `head.page` when somebody moved it. */
 export interface Sighting {
@@ -11,7 +11,7 @@ export interface Sighting {
 }
 
 export interface Scan {
-  /** Records in order of number, none twice. */
+  /** Records in order of number, none twice. One that was written again counts where it was written last, if it is whole there. */
   records: Sighting[];
   /** Records that lie somewhere a second time. */
   doubles: Sighting[];
@@ -38,13 +38,21 @@ export function scan(pages: Pages, sequence: number, sealer: Sealer): Scan {
     inPlace.push(found);
     end = page = found.at + found.head.pages;
   }
-  const records = new Map(inPlace.map((one) => [one.head.number, one]));
+  const records = new Map<number, Sighting>();
+  for (const one of inPlace) {
+    const { number } = one.head;
+    if (!records.has(number) || isWhole(pages, one, sealer)) records.set(number, one);
+  }
   const doubles: Sighting[] = [];
   for (const stray of strays) {
     if (records.has(stray.head.number)) doubles.push(stray);
     else records.set(stray.head.number, stray);
   }
   return { records: [...records.values()].toSorted((a, b) => a.head.number - b.head.number), doubles, end };
+}
+
+function isWhole(pages: Pages, { head, at }: Sighting, sealer: Sealer): boolean {
+  return !openBoxes(head, pages.bytes(at * PAGE, head.pages * PAGE), sealer).includes(undefined);
 }
 
 /** The record that begins at a page, or that ends there and begins at `from` or later. */
