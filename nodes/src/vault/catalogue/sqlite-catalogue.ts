@@ -1,10 +1,13 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
+import Database from 'better-sqlite3';
 import { z } from 'zod';
 import { TideError, reasonOf } from '../../node/errors.ts';
 import type { Disk } from '../disk.ts';
 import type { BlockFiles } from '../engine/block-files.ts';
 import type { Effect } from '../engine/effects.ts';
+import { openChecked } from './checked-database.ts';
+import { markDamaged } from './damage-mark.ts';
 import { SqliteAccounts } from './sqlite-accounts.ts';
 import { SqliteAlerts } from './sqlite-alerts.ts';
 import { applyEffect, type Stores } from './sqlite-apply.ts';
@@ -14,15 +17,12 @@ import { SqliteDestroyed } from './sqlite-destroyed.ts';
 import { SqliteDocuments } from './sqlite-documents.ts';
 import { SqliteDoor } from './sqlite-door.ts';
 import { SqliteOutbox } from './sqlite-outbox.ts';
-import { DATABASE_FILE, engineError, metaOf, openDatabase, putMeta, type Sqlite } from './sqlite-schema.ts';
+import { DATABASE_FILE, metaOf, putMeta, type Sqlite } from './sqlite-schema.ts';
 import { SqliteSegments } from './sqlite-segments.ts';
 import { SqliteSeries } from './sqlite-series.ts';
 import { restoreSnapshot, snapshots } from './sqlite-snapshot.ts';
-import { CatalogueSum } from './file-sum.ts';
+import type { CatalogueSum } from './file-sum.ts';
 
-/** Left by a process whose catalogue turned out damaged while it ran; the next start makes it again. */
-const DAMAGE_MARK = 'vault.damaged';
-const DATABASE_FILES = [DATABASE_FILE, `${DATABASE_FILE}-wal`, `${DATABASE_FILE}-shm`];
 /** Of the first version, which kept everything in one database. */
 const OLD_DATABASE = 'vault.db';
 
@@ -60,6 +60,8 @@ export class Catalogue implements Stores {
   readonly segments: SqliteSegments;
   readonly destroyed: SqliteDestroyed;
   private readonly sum: CatalogueSum;
+  /** Why it is not to be trusted at the next start. */
+  private doubt: string | undefined;
   /** Lowest position that the journal may give out, as far as the catalogue knows. */
   head: number;
   /** Newest journal record whose effects a power cut cannot take from the database. */
@@ -96,7 +98,7 @@ export class Catalogue implements Stores {
     const problems: string[] = [];
     const existed = existsSync(file) || snapshots(state).length > 0;
     let lossy = false;
-    const { db, sum } = openChecked(directory, keys, problems, (empty) => {
+    const { db, sum } = openChecked(directory, keys.sealer, problems, (empty) => {
       lossy = !refill(empty, state, keys, problems);
     });
     try {
@@ -153,12 +155,32 @@ export class Catalogue implements Stores {
     const { applied } = this;
     this.sum.forget();
     // While a copy is being read the log cannot be emptied; it is at the next time.
-    const [{ busy, log, checkpointed }] = checkpointSchema.parse(this.db.pragma('wal_checkpoint(PASSIVE)'));
+    const [{ busy, log, checkpointed }] = checkpointSchema.parse(this.copyLog());
     this.bytesWritten += Math.max(0, log) * (PAGE + FRAME_HEAD) + Math.max(0, checkpointed) * PAGE;
     if (busy !== 0 || log !== checkpointed) return;
     this.db.pragma('wal_checkpoint(TRUNCATE)');
     this.sum.note();
     this.durable = applied;
+  }
+
+  /**
+   * Once a sync has failed, the kernel takes what it could not write for written: a later sync succeeds without it, and
+   * SQLite, which goes by that, copies a log into the database that is not on the disk. A power cut on the way leaves a mixture of
+   * both that can look whole. So this catalogue is not trusted at the next start, however well it reads until then.
+   */
+  private copyLog(): unknown {
+    const directory = path.dirname(this.db.name);
+    // Each time anew: the mark itself may not have come to such a disk.
+    if (this.doubt !== undefined) markDamaged(directory, this.doubt);
+    try {
+      return this.db.pragma('wal_checkpoint(PASSIVE)');
+    } catch (error) {
+      if (error instanceof Database.SqliteError && error.code.startsWith('SQLITE_IOERR')) {
+        this.doubt = `the disk failed while it was written: ${reasonOf(error)}`;
+        markDamaged(directory, this.doubt);
+      }
+      throw error;
+    }
   }
 
   setCounter(name: string, value: number): void {
@@ -207,67 +229,6 @@ export class Catalogue implements Stores {
   }
 }
 
-interface Checked {
-  db: Sqlite;
-  sum: CatalogueSum;
-}
-
-/** Opens a database that can be trusted; one that cannot is set aside and a new one begun, which `fill` gives its rows. */
-function openChecked(
-  directory: string,
-  { sealer }: CatalogueKeys,
-  problems: string[],
-  fill: (empty: Sqlite) => void,
-): Checked {
-  const file = path.join(directory, DATABASE_FILE);
-  let sum = new CatalogueSum(directory, sealer);
-  try {
-    const verdict = verdictOf(directory, file, sum);
-    const opened = verdict.damaged ?? tryOpen(directory, file, verdict.vouched, fill);
-    if (typeof opened !== 'string') {
-      sum.open();
-      return { db: opened, sum };
-    }
-    sum.close();
-    problems.push(`${DATABASE_FILE} is damaged (${opened}); it lies in ${setAside(directory)} and was made again`);
-    sum = new CatalogueSum(directory, sealer);
-    const { db } = openDatabase(file, fill);
-    sum.open();
-    return { db, sum };
-  } catch (error) {
-    sum.close();
-    throw error;
-  }
-}
-
-function verdictOf(directory: string, file: string, sum: CatalogueSum): { damaged?: string; vouched: boolean } {
-  const mark = path.join(directory, DAMAGE_MARK);
-  if (existsSync(mark)) return { damaged: readFileSync(mark, 'utf8').slice(0, 500).trim(), vouched: false };
-  if (!existsSync(file)) return { vouched: true };
-  const found = sum.check();
-  if (found === 'other') return { damaged: 'its bytes are not those that were written', vouched: false };
-  // The sum vouches for the file; what lies in the write-ahead log has SQLite's own checksums.
-  return { vouched: found === 'same' };
-}
-
-/** The database, or why it cannot be trusted. */
-function tryOpen(directory: string, file: string, vouched: boolean, fill: (empty: Sqlite) => void): Sqlite | string {
-  let db: Sqlite | undefined;
-  try {
-    const opened = openDatabase(file, fill);
-    db = opened.db;
-    const found = vouched || opened.isNew ? 'ok' : String(db.pragma('integrity_check(1)', { simple: true }));
-    if (found === 'ok') return db;
-    db.close();
-    return found.slice(0, 200);
-  } catch (error) {
-    db?.close();
-    const found = engineError(error, directory);
-    if (found.code === 'damaged') return reasonOf(error);
-    throw found;
-  }
-}
-
 /** Fills an empty catalogue from the newest snapshot that can be read. False when rows are missing. */
 function refill(db: Sqlite, state: Disk, { sealer }: CatalogueKeys, problems: string[]): boolean {
   for (const number of snapshots(state)) {
@@ -282,20 +243,4 @@ function refill(db: Sqlite, state: Disk, { sealer }: CatalogueKeys, problems: st
   }
   // Without a snapshot the journal has everything since the beginning, or the caller finds that it has not.
   return true;
-}
-
-/** Moves the database into a new folder `damaged-<time>`; returns its path. */
-function setAside(directory: string): string {
-  const aside = path.join(directory, `damaged-${new Date().toISOString().replace(/[:.]/g, '-')}`);
-  mkdirSync(aside, { recursive: true, mode: 0o700 });
-  for (const name of [...DATABASE_FILES, DAMAGE_MARK, CatalogueSum.FILE]) {
-    const file = path.join(directory, name);
-    if (existsSync(file)) renameSync(file, path.join(aside, name));
-  }
-  return aside;
-}
-
-/** Notes for the next start that the catalogue is damaged. */
-export function markDamaged(directory: string, reason: string): void {
-  writeFileSync(path.join(directory, DAMAGE_MARK), `${reason}\n`, { mode: 0o600, flush: true });
 }

@@ -37,7 +37,12 @@ export const fsync: Kind = {
         const failed = recording.entries.findIndex(({ entry, result }) => entry === ENTRY.syncEnd && result !== 0);
         group.count(failed === -1 ? 'write failed' : 'sync failed');
         const rounds = Math.min(10, group.rounds - done);
-        failures = await cutAll(site, recording, rounds, random, { group, garbage: false, from: Math.max(0, failed) });
+        failures = await cutAll(site, recording, rounds, random, {
+          group,
+          garbage: false,
+          from: Math.max(0, failed),
+          failedSync: true,
+        });
       } catch (error) {
         group.failed(`fsync ${done}`, error, site.home);
       } finally {

@@ -91,6 +91,8 @@ interface How {
   garbage: boolean;
   /** First entry to cut at. */
   from?: number;
+  /** A sync has failed before. */
+  failedSync?: boolean;
 }
 
 /** Cuts a recording at many places and holds each vault against what was acknowledged until then; how many failed. */
@@ -118,7 +120,7 @@ export async function cutAll(
     const then = ledger.fork();
     then.cut();
     try {
-      await site.with((vault) => check(vault, then));
+      await site.with((vault) => check(vault, then, how));
       // What was found once has to stay.
       await site.with((vault) => check(vault, then));
       how.group.passed();
