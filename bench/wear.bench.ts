@@ -1,8 +1,9 @@
 /**
  * Bytes written to the block device for each reading at 1,000 readings a second, everything included: journal, folding,
  * catalogue, snapshots, the file system's own. Counted by the kernel on a device of our own (needs root). Readings carry
- * the receipts of QoS 1 publishes, two consumers save their states about hourly, and a block of summaries is
- * sealed and acknowledged every minute, as in the shipped flow. Beside it plain SQLite with one transaction a second.
+ * the receipts of QoS 1 publishes, the summarizer of the shipped flow closes windows and saves those that are open, its
+ * blocks are acknowledged, and a consumer as large as a detector saves its states about hourly. Beside it plain SQLite
+ * with one transaction a second.
  *
  * Hours of readings are handed over second by second without waiting for the clock: a commit a second is
  * what a commit delay of a second gives. The table of latency against wear does the same with other delays.
@@ -13,19 +14,22 @@ import { openVault, type Vault } from '@tidegate/nodes/vault';
 import type { Reading } from '@tidegate/nodes/reading';
 import { BlockDevice } from './support/block-device.ts';
 import type { Report } from './support/report.ts';
+import { SummarizedVault } from './support/summaries.ts';
 import { BenchFolder, Sensors } from './support/vaults.ts';
 
 const SERIES = 1_000;
 const HOUR = 3_600;
 /** The table's other rows fold that often, for they have more commits: they come out a little higher. */
 const QUARTER = 900;
-/** Seconds between two folds, and by which consumers' checkpoints lag. */
+/** Seconds between two folds, and by which the detector's checkpoints lag. */
 const cycleOf = (commitsPerSecond: number): number => (commitsPerSecond === 1 ? HOUR : QUARTER);
 /** Commits a second; 1 is a PUBACK within a second. */
 const RATES = [10, 4, 1, 0.2] as const;
+/** Cycles before the one that is measured: the journal has all its files only once it was let go of twice. */
+const WARM_UP = 3;
 const SQLITE_SECONDS = 1_200;
+const DETECTOR = 'detect/bench';
 const STATE_BYTES = 600;
-const BLOCK_BYTES = 12_000;
 const DEVICE_BYTES = 2 ** 30;
 
 export async function run(progress: (text: string) => void): Promise<Report> {
@@ -49,7 +53,7 @@ export async function run(progress: (text: string) => void): Promise<Report> {
     figures,
     goals: { bytes_per_reading: { max: 16 } },
     notes: [
-      `${SERIES} readings a second, noise sd 0.2, a receipt for each; one cycle from fold to fold, after two in which the journal's files are laid out once`,
+      `${SERIES} readings a second, noise sd 0.2, a receipt for each; one cycle from fold to fold, after ${WARM_UP} in which the journal's files are laid out once`,
       'sectors written to a loop device with ext4 as the kernel counts them (/sys/block/*/stat)',
     ],
   };
@@ -80,17 +84,16 @@ async function wear({ mount, written }: Device, commitsPerSecond: number): Promi
   const folder = new BenchFolder(mount);
   const vault = await openVault(folder.options);
   const sensors = new Sensors(SERIES, 0.2);
-  await vault.commit([
-    { kind: 'consumer', consumer: 'detect/bench', replayFrom: 1 },
-    { kind: 'consumer', consumer: 'summary/60', replayFrom: 1 },
-  ]);
+  const summarized = await SummarizedVault.open(vault);
+  await vault.commit([{ kind: 'consumer', consumer: DETECTOR, replayFrom: 1 }]);
+  const source = { vault, summarized, sensors, rate: commitsPerSecond };
   const cycle = cycleOf(commitsPerSecond);
-  for (const turn of [0, 1]) {
-    await feed(vault, sensors, commitsPerSecond, turn * cycle, (turn + 1) * cycle);
+  for (let turn = 0; turn < WARM_UP; turn++) {
+    await feed(source, turn * cycle, (turn + 1) * cycle);
     await vault.fold();
   }
   const [before, first] = [written(), await vault.stats()];
-  await feed(vault, sensors, commitsPerSecond, 2 * cycle, 3 * cycle);
+  await feed(source, WARM_UP * cycle, (WARM_UP + 1) * cycle);
   await vault.fold();
   const last = await vault.stats();
   const device = written() - before;
@@ -104,26 +107,39 @@ async function wear({ mount, written }: Device, commitsPerSecond: number): Promi
   };
 }
 
-async function feed(vault: Vault, sensors: Sensors, rate: number, from: number, to: number): Promise<void> {
+interface Source {
+  vault: Vault;
+  summarized: SummarizedVault;
+  sensors: Sensors;
+  /** Commits a second. */
+  rate: number;
+}
+
+async function feed({ vault, summarized, sensors, rate }: Source, from: number, to: number): Promise<void> {
   let pending: Reading[] = [];
+  const commit = async (readings: Reading[], second: number, taken: number): Promise<void> => {
+    summarized.release();
+    const first = await append(vault, readings, taken);
+    summarized.take(readings, first, sensors.start + 1000 * (second + 1));
+  };
   for (let second = from; second < to; second++) {
     pending = pending.concat(sensors.next());
     const saved = save(vault, second, cycleOf(rate));
     if (rate >= 1) {
       const step = Math.ceil(pending.length / rate);
       for (let at = 0; at < pending.length; at += step)
-        await append(vault, pending.slice(at, at + step), second * SERIES + at);
+        await commit(pending.slice(at, at + step), second, second * SERIES + at);
       pending = [];
     } else if ((second + 1) % Math.round(1 / rate) === 0) {
-      await append(vault, pending, second * SERIES);
+      await commit(pending, second, second * SERIES);
       pending = [];
     }
     await saved;
-    if (second % 60 === 59) await summaries(vault, second);
   }
+  await summarized.settled();
 }
 
-async function append(vault: Vault, readings: Reading[], taken: number): Promise<void> {
+function append(vault: Vault, readings: Reading[], taken: number): Promise<number> {
   // A hundred clients that count their packet identifiers up, and 16 bits of content.
   const receipts = readings.map(
     (_, i) =>
@@ -131,39 +147,30 @@ async function append(vault: Vault, readings: Reading[], taken: number): Promise
       (BigInt(Math.floor((taken + i) / 100) & 0xffff) << 16n) |
       BigInt(Math.imul(taken + i, 0x85eb) & 0xffff),
   );
-  await vault.journal.append({ source: 'bench', readings, receipts });
+  return vault.journal.append({ source: 'bench', readings, receipts });
 }
 
-/** Every series once an hour, for a detector and for summaries, spread over the hour. */
+/** Every series once an hour, spread over it. */
 async function save(vault: Vault, second: number, lag: number): Promise<void> {
   if (second % 10 !== 0) return;
   const { head } = vault.journal;
   const due = Array.from({ length: 3 }, (_, i) => 1 + ((Math.floor(second / 10) * 3 + i) % SERIES));
   await vault.commit([
-    ...due.flatMap((series) =>
-      ['detect/bench', 'summary/60'].map((consumer) => ({
-        kind: 'checkpoint' as const,
-        consumer,
-        series,
-        position: head - 1,
-        state: randomState(second + series),
-      })),
-    ),
-    { kind: 'consumer', consumer: 'detect/bench', replayFrom: Math.max(1, head - lag * SERIES) },
-    { kind: 'consumer', consumer: 'summary/60', replayFrom: Math.max(1, head - lag * SERIES) },
+    ...due.map((series) => ({
+      kind: 'checkpoint' as const,
+      consumer: DETECTOR,
+      series,
+      position: head - 1,
+      state: randomState(second + series),
+    })),
+    { kind: 'consumer', consumer: DETECTOR, replayFrom: Math.max(1, head - lag * SERIES) },
   ]);
 }
 
-async function summaries(vault: Vault, second: number): Promise<void> {
-  const stream = 'operations/60';
-  const [{ number }] = await vault.commit([{ kind: 'block', stream, body: randomState(second, BLOCK_BYTES) }]);
-  await vault.commit([{ kind: 'blocks-acknowledged', stream, ranges: [[1, number]] }]);
-}
-
-function randomState(seed: number, length = STATE_BYTES): Uint8Array {
-  const bytes = new Uint8Array(length);
+function randomState(seed: number): Uint8Array {
+  const bytes = new Uint8Array(STATE_BYTES);
   let state = seed + 1;
-  for (let i = 0; i < length; i++) {
+  for (let i = 0; i < STATE_BYTES; i++) {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
     bytes[i] = state >>> 24;
   }
