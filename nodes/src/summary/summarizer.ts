@@ -2,13 +2,13 @@ import type { Clock } from '../node/clock.ts';
 import { TideError } from '../node/errors.ts';
 import type { Reading } from '../reading/reading.ts';
 import type { Outgoing } from '../sync/outgoing.ts';
-import { Consumer, type Save } from '../vault/consumer.ts';
+import type { Save } from '../vault/consumer.ts';
 import type { Change, Vault } from '../vault/vault.ts';
 import { DueTimes } from './due-times.ts';
 import type { Ladder, LadderPlan } from './ladder.ts';
 import type { OpenWindow } from './open-window.ts';
 import type { Part, Resolution } from './summary.ts';
-import { windowsCodec } from './windows-codec.ts';
+import { CONSUMER, RETIRED, WindowCheckpoints } from './window-checkpoints.ts';
 import type { SeriesWindows, Taken } from './windows.ts';
 
 export interface SummarizerOptions {
@@ -39,14 +39,8 @@ export interface SummarizerEvents {
 
 export const DEFAULT_MAX_OPEN = 50_000;
 
-/** Low-watermark of a consumer that waits for nothing: beyond every journal. */
-const RETIRED = 2 ** 52;
-
 /** Parts in one commit: few enough that preparing them does not hold up the event loop. */
 const PARTS_PER_COMMIT = 250;
-
-/** Name of the consumer that makes the parts. There is one for a vault, whatever node feeds it. */
-export const CONSUMER = 'summary/ladder';
 
 /**
  * Turns the readings of all series into parts of all resolutions. A part, the checkpoint that says which readings are in
@@ -56,25 +50,25 @@ export const CONSUMER = 'summary/ladder';
 export class Summarizer {
   private readonly options: SummarizerOptions;
   private readonly events: SummarizerEvents;
-  private readonly consumer: Consumer<SeriesWindows>;
+  private readonly checkpoints: WindowCheckpoints;
   private open = 0;
   private forced = false;
   private readonly due = new DueTimes();
   private turn: Promise<unknown> = Promise.resolve();
 
-  private constructor(options: SummarizerOptions, events: SummarizerEvents, consumer: Consumer<SeriesWindows>) {
+  private constructor(options: SummarizerOptions, events: SummarizerEvents, checkpoints: WindowCheckpoints) {
     this.options = options;
     this.events = events;
-    this.consumer = consumer;
-    for (const [, windows] of consumer.states()) this.open += windows.size;
+    this.checkpoints = checkpoints;
+    for (const [, windows] of checkpoints.states()) this.open += windows.size;
   }
 
   /** Takes up what was saved. Windows of series whose ladder is another one now close at once. */
   static async open(options: SummarizerOptions, events: SummarizerEvents): Promise<Summarizer> {
     const { vault, plan, clock, wakeAt } = options;
     if (wakeAt !== undefined) await vault.commit([{ kind: 'consumer', consumer: CONSUMER, replayFrom: wakeAt }]);
-    const codec = windowsCodec(plan, () => clock.monotonic());
-    const summarizer = new Summarizer(options, events, await Consumer.open(vault, CONSUMER, codec));
+    const checkpoints = await WindowCheckpoints.open(vault, plan, () => clock.monotonic());
+    const summarizer = new Summarizer(options, events, checkpoints);
     await summarizer.adoptPlan();
     return summarizer;
   }
@@ -90,7 +84,7 @@ export class Summarizer {
 
   /** Adds a reading to its window, unless it was added before. It needs its journal position. */
   add(reading: Reading): void {
-    const windows = this.consumer.take(reading);
+    const windows = this.checkpoints.take(reading);
     if (windows === undefined) return;
     if (reading.stale === true) {
       windows.stale++;
@@ -127,9 +121,9 @@ export class Summarizer {
   /** Saves at most `limit` series whose state has waited unsaved for `interval` milliseconds. Returns how many. */
   saveDue(interval: number, limit: number): Promise<number> {
     return this.inTurn(async () => {
-      const names = this.consumer.due(this.options.clock.now(), interval, limit);
+      const names = this.checkpoints.due(this.options.clock.now(), interval, limit);
       if (names.length === 0) return 0;
-      await this.commit(this.consumer.save(names, this.options.clock.now()), (save) =>
+      await this.commit(this.checkpoints.save(names, this.options.clock.now()), (save) =>
         this.options.vault.commit(save.changes),
       );
       return names.length;
@@ -143,11 +137,11 @@ export class Summarizer {
   async saveBelow(below: number, limit: number): Promise<void> {
     const { clock, vault } = this.options;
     const save = (some: readonly string[]): Promise<void> =>
-      this.inTurn(() => this.commit(this.consumer.save(some, clock.now()), ({ changes }) => vault.commit(changes)));
+      this.inTurn(() => this.commit(this.checkpoints.save(some, clock.now()), ({ changes }) => vault.commit(changes)));
     // Those of now, once: where a replay is under way more of them come all the time.
-    const names = this.consumer.unsavedBelow(below);
+    const names = this.checkpoints.unsavedBelow(below);
     for (let i = 0; i < names.length; i += limit) await save(names.slice(i, i + limit));
-    if (this.consumer.lagsBelow(below)) await save([]);
+    if (this.checkpoints.lagsBelow(below)) await save([]);
   }
 
   /** Saves everything; what is open goes on after a restart. */
@@ -163,7 +157,7 @@ export class Summarizer {
     await this.closeAll();
     await this.save();
     await this.inTurn(async () => {
-      const { changes } = this.consumer.save([], this.options.clock.now());
+      const { changes } = this.checkpoints.save([], this.options.clock.now());
       const watermark = changes.find((change) => change.kind === 'consumer');
       if (watermark === undefined) throw new TypeError('a save without a low-watermark');
       await this.options.vault.commit([...lasting(watermark.replayFrom), { ...watermark, replayFrom: RETIRED }]);
@@ -172,7 +166,7 @@ export class Summarizer {
 
   private adoptPlan(): Promise<void> {
     const { plan, clock } = this.options;
-    const changed = [...this.consumer.states()].filter(([name, { ladder }]) => plan.for(name) !== ladder);
+    const changed = [...this.checkpoints.states()].filter(([name, { ladder }]) => plan.for(name) !== ladder);
     const stale = new Set(changed.map(([, windows]) => windows));
     return this.inTurn(async () => {
       await this.closeBy((windows, resolution) =>
@@ -193,7 +187,7 @@ export class Summarizer {
   }
 
   private async closeRung(resolution: Resolution, take: (windows: SeriesWindows) => Taken | undefined): Promise<void> {
-    const states = this.consumer.states();
+    const states = this.checkpoints.states();
     this.due.begin(resolution);
     for (;;) {
       const all = this.take(states, resolution, take);
@@ -203,7 +197,7 @@ export class Summarizer {
       let withheld = 0;
       try {
         // The save is made in the same breath as the windows are taken out: it holds the series without them.
-        await this.commit(this.consumer.save(names, this.options.clock.now()), async ({ changes }) => {
+        await this.commit(this.checkpoints.save(names, this.options.clock.now()), async ({ changes }) => {
           ({ withheld } = await this.options.outgoing.commitParts(parts, resolution, changes));
         });
       } catch (error) {
@@ -218,7 +212,7 @@ export class Summarizer {
   /** Lengths of all windows that may be open, ascending. */
   private resolutions(): Resolution[] {
     const ladders = new Set<Ladder>();
-    for (const [, { ladder }] of this.consumer.states()) ladders.add(ladder);
+    for (const [, { ladder }] of this.checkpoints.states()) ladders.add(ladder);
     const resolutions = [...ladders].flatMap(({ rungs }) => rungs.map(({ resolution }) => resolution));
     return [...new Set(resolutions)].toSorted((a, b) => a - b);
   }
@@ -265,7 +259,7 @@ export class Summarizer {
   private forceQuietest(): void {
     if (this.forced) return;
     const all: OpenWindow[] = [];
-    for (const [, windows] of this.consumer.states()) all.push(...windows.all());
+    for (const [, windows] of this.checkpoints.states()) all.push(...windows.all());
     const quietest = all.toSorted((a, b) => a.touched - b.touched).slice(0, Math.ceil(all.length / 10));
     for (const window of quietest) window.forced = true;
     this.forced = true;

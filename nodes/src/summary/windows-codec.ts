@@ -10,15 +10,16 @@ import { decodeSummary, encodeSummary } from './summary-codec.ts';
 import { ByteReader, ByteWriter } from './varint.ts';
 import { SeriesWindows, type LengthTally } from './windows.ts';
 
-const VERSION = 3;
+const VERSION = 4;
 /** Lengths of which a state counts the readings. A series that had more is no longer counted by those it had first. */
 const MAX_LENGTHS = 24;
 /** Bytes that `windowsTally` reads at most. */
 export const TALLY_BYTES = 512;
 
 /**
- * The open windows of a series as a checkpoint keeps them: counts by length, the lengths of its ladder, then of each the
- * windows. `monotonic` tells the time on loading: grace starts anew.
+ * The open windows of a series as a checkpoint keeps them: counts by length, the lengths of its ladder, then the windows of
+ * each that is made from readings. Those of the others are states of their own (`encodeRung`). `monotonic` tells the time
+ * on loading: grace starts anew.
  */
 export function windowsCodec(plan: LadderPlan, monotonic: () => number): StateCodec<SeriesWindows> {
   return {
@@ -42,17 +43,29 @@ function encodeWindows(windows: SeriesWindows): Uint8Array {
   writer.int(width.exponent);
   writer.uint(rungs.length);
   for (const { resolution } of rungs) writer.uint(resolution);
-  for (const rung of rungs.keys()) {
-    const open = windows.open(rung);
-    writer.uint(open.length);
-    for (const { start, content } of open) {
-      const summary = content instanceof Uint8Array ? content : encodeSummary(content.summary());
-      writer.int(start);
-      writer.uint(summary.length);
-      writer.append(summary);
-    }
-  }
+  for (const rung of windows.ladder.roots) writeWindows(writer, windows, rung);
   return writer.finish();
+}
+
+/** The open windows of a rung that is made from a finer one. */
+export function encodeRung(windows: SeriesWindows, rung: number): Uint8Array {
+  const writer = new ByteWriter(128);
+  writer.byte(VERSION);
+  writeWindows(writer, windows, rung);
+  return writer.finish();
+}
+
+/** How many, then of each its start in lengths of a window, and its summary. */
+function writeWindows(writer: ByteWriter, windows: SeriesWindows, rung: number): void {
+  const open = windows.open(rung);
+  const { length } = windows.ladder.rungs[rung];
+  writer.uint(open.length);
+  for (const { start, content } of open) {
+    const summary = content instanceof Uint8Array ? content : encodeSummary(content.summary());
+    writer.int(start / length);
+    writer.uint(summary.length);
+    writer.append(summary);
+  }
 }
 
 /** Undefined for a checkpoint of another version. */
@@ -73,18 +86,31 @@ function decodeWindows(bytes: Uint8Array, plan: LadderPlan, monotonic: number): 
   const windows = new SeriesWindows(ladder);
   windows.restoreTallies(stale, lengths);
   windows.trace.last = last;
-  for (const [rung, { from }] of ladder.rungs.entries()) {
-    for (let left = reader.uint(); left > 0; left--) {
-      const start = reader.int();
-      const encoded = reader.take(reader.uint());
-      // Decoded in any case: a damaged checkpoint is to be noticed now, not when the window closes.
-      const summary = decodeSummary(encoded);
-      const content = from === -1 ? WindowAccumulator.of(summary, width) : Uint8Array.from(encoded);
-      windows.restore(rung, { start, content, touched: monotonic, forced: false });
-    }
-  }
+  for (const rung of ladder.roots) readWindows(reader, windows, rung, monotonic);
   reader.end();
+  // What is saved of the other rungs is as it was at the last fold, and stays valid.
+  windows.takeChanged();
   return windows;
+}
+
+/** Puts the windows of a rung that `encodeRung` wrote; none of another version. Throws TideError `malformed`. */
+export function decodeRung(bytes: Uint8Array, windows: SeriesWindows, rung: number, monotonic: number): void {
+  const reader = new ByteReader(bytes, 'checkpoint of coarse windows');
+  if (reader.byte() !== VERSION) return;
+  readWindows(reader, windows, rung, monotonic);
+  reader.end();
+}
+
+function readWindows(reader: ByteReader, windows: SeriesWindows, rung: number, monotonic: number): void {
+  const { length, from } = windows.ladder.rungs[rung];
+  for (let left = reader.uint(); left > 0; left--) {
+    const start = reader.int() * length;
+    const encoded = reader.take(reader.uint());
+    // Decoded in any case: a damaged checkpoint is to be noticed now, not when the window closes.
+    const summary = decodeSummary(encoded);
+    const content = from === -1 ? WindowAccumulator.of(summary, windows.ladder.width) : Uint8Array.from(encoded);
+    windows.restore(rung, { start, content, touched: monotonic, forced: false });
+  }
 }
 
 /** 0 for none; else 1, time and state. */

@@ -49,10 +49,14 @@ export class SeriesWindows {
   private takenBefore = new Map<Resolution, number>();
   private current: Ladder;
   private rungs: OpenWindow[][];
+  /** Rungs made from finer ones that are not as they were saved. */
+  private changed: Set<number>;
 
   constructor(ladder: Ladder) {
     this.current = ladder;
     this.rungs = ladder.rungs.map(() => []);
+    // Nothing is open, and what an earlier state of the series left saved must not come back.
+    this.changed = new Set(foldedRungs(ladder));
   }
 
   get ladder(): Ladder {
@@ -90,6 +94,19 @@ export class SeriesWindows {
     this.taken = 0;
     this.current = ladder;
     this.rungs = ladder.rungs.map(() => []);
+    this.changed = new Set(foldedRungs(ladder));
+  }
+
+  /** The rungs that have to be saved, which from now on count as saved. */
+  takeChanged(): readonly number[] {
+    const taken = [...this.changed];
+    this.changed.clear();
+    return taken;
+  }
+
+  /** Their save failed, or is still to come. */
+  putBackChanged(rungs: readonly number[]): void {
+    for (const rung of rungs) this.changed.add(rung);
   }
 
   /** For each length that this series ever had: readings taken into windows of it, and how many of them no part of it has yet. */
@@ -166,7 +183,10 @@ export class SeriesWindows {
     return this.take(rung, [...this.rungs[rung]], monotonic);
   }
 
-  /** Puts back what was not committed; a window that was opened anew meanwhile takes it in. */
+  /**
+   * Puts back what was not committed; a window that was opened anew meanwhile takes it in. The rungs stay changed: the save
+   * that failed has said so.
+   */
   putBack({ rung, closed, folds }: Taken): void {
     for (const { rung: coarser, window, before } of folds.toReversed()) {
       if (before !== undefined) window.content = before;
@@ -224,7 +244,9 @@ export class SeriesWindows {
     const gone = new Set(due);
     this.rungs[rung] = this.rungs[rung].filter((window) => !gone.has(window));
     const closed = due.map((window) => ({ window, summary: summaryOf(window.content) }));
-    const folds = this.current.rungs[rung].into.flatMap((coarser) => this.foldInto(coarser, closed, monotonic));
+    const { from, into } = this.current.rungs[rung];
+    this.putBackChanged(from === -1 ? into : [rung, ...into]);
+    const folds = into.flatMap((coarser) => this.foldInto(coarser, closed, monotonic));
     return { rung, closed, folds };
   }
 
@@ -272,3 +294,5 @@ export class SeriesWindows {
     return this.current.rungs.findIndex((rung) => rung.resolution === resolution);
   }
 }
+
+const foldedRungs = ({ rungs }: Ladder): number[] => rungs.flatMap(({ from }, rung) => (from === -1 ? [] : [rung]));

@@ -1,6 +1,6 @@
 import { DEFAULT_PURPOSE } from '../privacy/grants.ts';
 import { purposeOf, resolutionOf, streamOf } from '../summary/stream.ts';
-import { CONSUMER } from '../summary/summarizer.ts';
+import { CONSUMER } from '../summary/window-checkpoints.ts';
 import { TALLY_BYTES, windowsTally, type WindowsTally } from '../summary/windows-codec.ts';
 import { droppedOf, nothing, waitingOf, type AccountColumn, type VaultAccounts } from '../vault/accounts.ts';
 import { GAPS, gapSchema } from '../vault/gaps.ts';

@@ -7,7 +7,8 @@ import { LadderPlan } from '../../../nodes/src/summary/ladder.ts';
 import { OwnedSummarizer } from '../../../nodes/src/summary/owned-summarizer.ts';
 import { parseRules } from '../../../nodes/src/summary/rules.ts';
 import { StateTrace } from '../../../nodes/src/summary/states.ts';
-import { CONSUMER, Summarizer, type ClosedPart } from '../../../nodes/src/summary/summarizer.ts';
+import { Summarizer, type ClosedPart } from '../../../nodes/src/summary/summarizer.ts';
+import { CONSUMER, rungConsumer } from '../../../nodes/src/summary/window-checkpoints.ts';
 import { windowsTally } from '../../../nodes/src/summary/windows-codec.ts';
 import { Disk, MemoryVault } from './memory-vault.ts';
 
@@ -247,6 +248,47 @@ describe('summarizer', () => {
       closed,
       Array.from({ length: 11 }, (_, i) => `s${i}`),
     );
+  });
+
+  it('saves a coarse rung only when a finer window was folded into it', async () => {
+    const world = new World([60, 120, 240]);
+    await world.start();
+    const saved = (resolution: number): string => {
+      const [row] = world.disk.consumers.get(rungConsumer(resolution))?.series.values() ?? [];
+      return Buffer.from(row?.state ?? []).toString('hex');
+    };
+    const minute = async (minute: number): Promise<string[]> => {
+      await world.step({ do: 'read', series: 1, minute, value: minute });
+      world.clock.wall = START + minute * LENGTH + 3000;
+      await world.step({ do: 'close' });
+      return [saved(120), saved(240)];
+    };
+    const [first, second, third, fourth] = [await minute(0), await minute(1), await minute(2), await minute(3)];
+    assert.deepEqual(first, ['', '']);
+    assert.notEqual(second[0], first[0]);
+    assert.equal(third[0].slice(2), '00', 'its window closed');
+    assert.notEqual(third[1], second[1], 'into this one');
+    assert.notEqual(fourth[0], third[0]);
+    assert.equal(fourth[1], third[1]);
+    const { replayFrom } = world.disk.consumers.get(rungConsumer(240))!;
+    assert.equal(replayFrom, 2 ** 52, 'no journal is kept for it');
+  });
+
+  it('lets nothing of a coarse rung come back whose finer windows are lost', async () => {
+    const world = new World([60, 120, 240]);
+    await world.start();
+    for (const minute of [0, 1]) await world.step({ do: 'read', series: 1, minute, value: minute });
+    world.clock.wall = START + LENGTH + 3000;
+    await world.step({ do: 'close' });
+    // As after a damage: everything is read again from the low-watermark of that time.
+    world.disk.consumers.get(CONSUMER)!.series.clear();
+    world.disk.consumers.get(CONSUMER)!.replayFrom = 1;
+    for (let starts = 0; starts < 2; starts++) {
+      await world.start();
+      await world.step({ do: 'save' });
+    }
+    await world.summarizer.closeAll();
+    assert.equal(total(world.disk, 240), 2);
   });
 
   it('leaves out retained messages, and skips what it has counted', async () => {

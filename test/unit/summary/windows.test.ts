@@ -4,7 +4,14 @@ import { encodeSummary } from '@tidegate/nodes/summary';
 import { LadderPlan } from '../../../nodes/src/summary/ladder.ts';
 import { summaryOf, type OpenWindow } from '../../../nodes/src/summary/open-window.ts';
 import { MAX_WINDOWS_PER_RUNG, SeriesWindows, type Taken } from '../../../nodes/src/summary/windows.ts';
-import { openReadings, TALLY_BYTES, windowsCodec, windowsTally } from '../../../nodes/src/summary/windows-codec.ts';
+import {
+  decodeRung,
+  encodeRung,
+  openReadings,
+  TALLY_BYTES,
+  windowsCodec,
+  windowsTally,
+} from '../../../nodes/src/summary/windows-codec.ts';
 
 const MINUTE = 60_000;
 const START = 1_780_000_200_000 - (1_780_000_200_000 % MINUTE);
@@ -171,17 +178,22 @@ describe('open windows of a series', () => {
       17,
     );
     const restored = codec.decode(bytes, 's')!;
+    const coarse = encodeRung(bench.windows, 1);
+    decodeRung(coarse, restored, 1, 77);
     assert.deepEqual(
       [...restored.all()].map(({ start, content, touched }) => [start, encodeSummary(summaryOf(content)), touched]),
       [...bench.windows.all()].map(({ start, content }) => [start, encodeSummary(summaryOf(content)), 77]),
     );
     assert.deepEqual(codec.encode(restored), bytes);
+    assert.deepEqual(encodeRung(restored, 1), coarse);
     const foreign = codec.encode(bench.windows);
     foreign[0] = 99;
     assert.equal(codec.decode(foreign, 's'), undefined);
     assert.equal(windowsTally(foreign), undefined);
     for (let cut = 1; cut < bytes.length; cut++)
       assert.throws(() => codec.decode(bytes.subarray(0, cut), 's'), { code: 'malformed' });
+    for (let cut = 1; cut < coarse.length; cut++)
+      assert.throws(() => decodeRung(coarse.subarray(0, cut), restored, 1, 0), { code: 'malformed' });
   });
 });
 
@@ -221,14 +233,28 @@ describe('coarse windows of a series', () => {
     const bench = new Bench([60, 900]);
     for (let i = 0; i < 4; i++) bench.add(FIRST + i * MINUTE, i);
     const codec = windowsCodec(new LadderPlan([60, 900]), () => 0);
+    const saved = (): Uint8Array[] => [codec.encode(bench.windows), encodeRung(bench.windows, 1)];
     for (const opens of [true, false]) {
-      const before = codec.encode(bench.windows);
+      const before = saved();
       const taken = bench.take(FIRST + 2 * MINUTE + GRACE)!;
       assert.equal(taken.folds[0].before === undefined, opens);
       bench.windows.putBack(taken);
-      assert.deepEqual(codec.encode(bench.windows), before);
+      assert.deepEqual(saved(), before);
       bench.take(FIRST + MINUTE + GRACE);
     }
+  });
+
+  it('have to be saved after a fold into them and after a close, and not for readings', () => {
+    const bench = new Bench([60, 900, 3600]);
+    assert.deepEqual(bench.windows.takeChanged(), [1, 2], 'nothing is known to be saved of a series that is new');
+    for (let i = 0; i < 16; i++) bench.add(FIRST + i * MINUTE, i);
+    assert.deepEqual(bench.windows.takeChanged(), []);
+    bench.take(FIRST + 15 * MINUTE + GRACE);
+    assert.deepEqual(bench.windows.takeChanged(), [1]);
+    bench.take(FIRST + 15 * MINUTE + GRACE, 900);
+    assert.deepEqual(bench.windows.takeChanged(), [1, 2]);
+    bench.windows.putBackChanged([2]);
+    assert.deepEqual(bench.windows.takeChanged(), [2], 'its save failed');
   });
 
   it('are made from readings where no finer length divides theirs', () => {
