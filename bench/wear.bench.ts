@@ -8,6 +8,7 @@
  * Hours of readings are handed over second by second without waiting for the clock: a commit a second is
  * what a commit delay of a second gives. The table of latency against wear does the same with other delays.
  */
+import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import Database from 'better-sqlite3';
 import { openVault, type Vault } from '@tidegate/nodes/vault';
@@ -25,8 +26,8 @@ const QUARTER = 900;
 const cycleOf = (commitsPerSecond: number): number => (commitsPerSecond === 1 ? HOUR : QUARTER);
 /** Commits a second; 1 is a PUBACK within a second. */
 const RATES = [10, 4, 1, 0.2] as const;
-/** Cycles before the one that is measured: the journal has all its files only once it was let go of twice. */
-const WARM_UP = 3;
+/** Cycles from fold to fold, at most, until one needs no journal file that is not there yet. */
+const CYCLES = 12;
 const SQLITE_SECONDS = 1_200;
 const DETECTOR = 'detect/bench';
 const STATE_BYTES = 600;
@@ -53,7 +54,7 @@ export async function run(progress: (text: string) => void): Promise<Report> {
     figures,
     goals: { bytes_per_reading: { max: 16 } },
     notes: [
-      `${SERIES} readings a second, noise sd 0.2, a receipt for each; one cycle from fold to fold, after ${WARM_UP} in which the journal's files are laid out once`,
+      `${SERIES} readings a second, noise sd 0.2, a receipt for each; one cycle from fold to fold, the first for which no journal file is laid out anew`,
       'sectors written to a loop device with ext4 as the kernel counts them (/sys/block/*/stat)',
     ],
   };
@@ -88,23 +89,33 @@ async function wear({ mount, written }: Device, commitsPerSecond: number): Promi
   await vault.commit([{ kind: 'consumer', consumer: DETECTOR, replayFrom: 1 }]);
   const source = { vault, summarized, sensors, rate: commitsPerSecond };
   const cycle = cycleOf(commitsPerSecond);
-  for (let turn = 0; turn < WARM_UP; turn++) {
+  let turn = 0;
+  const measured = async (): Promise<Measured> => {
+    const [before, first] = [written(), await vault.stats()];
     await feed(source, turn * cycle, (turn + 1) * cycle);
+    turn++;
     await vault.fold();
-  }
-  const [before, first] = [written(), await vault.stats()];
-  await feed(source, WARM_UP * cycle, (WARM_UP + 1) * cycle);
-  await vault.fold();
-  const last = await vault.stats();
-  const device = written() - before;
-  await vault.close();
-  const readings = (last.readingsWritten ?? 0) - (first.readingsWritten ?? 0);
-  const part = (name: keyof Measured['parts']): number =>
-    ((last.bytesWritten?.[name] ?? 0) - (first.bytesWritten?.[name] ?? 0)) / readings;
-  return {
-    device: device / readings,
-    parts: { journal: part('journal'), segments: part('segments'), catalogue: part('catalogue') },
+    const last = await vault.stats();
+    const readings = (last.readingsWritten ?? 0) - (first.readingsWritten ?? 0);
+    const part = (name: keyof Measured['parts']): number =>
+      ((last.bytesWritten?.[name] ?? 0) - (first.bytesWritten?.[name] ?? 0)) / readings;
+    return {
+      device: (written() - before) / readings,
+      parts: { journal: part('journal'), segments: part('segments'), catalogue: part('catalogue') },
+    };
   };
+  // A file of the journal is laid out once, and used again as long as the vault lives.
+  const files = (): number => readdirSync(path.join(folder.options.directory, 'journal')).length;
+  await measured();
+  for (;;) {
+    const before = files();
+    const found = await measured();
+    if (files() === before) {
+      await vault.close();
+      return found;
+    }
+    if (turn === CYCLES) throw new Error(`the journal still grows after ${turn} cycles: ${files()} files`);
+  }
 }
 
 interface Source {

@@ -54,6 +54,8 @@ export class Restore {
   /** Added to positions from `replayFrom` on, where more readings lie before them than positions. */
   private shift = 0;
   private readonly aside = { blocks: 0, windows: 0 };
+  /** Whose open windows were set aside; they lie in a state for each length. */
+  private readonly openSeries = new Set<string>();
   private unnamed = 0;
   private changes: Change[] = [];
   private bytes = 0;
@@ -176,7 +178,8 @@ export class Restore {
           { kind: 'checkpoint', consumer, series: number, position: this.here(position), state },
           state.length,
         );
-      this.aside.windows++;
+      this.openSeries.add(series);
+      this.aside.windows = this.openSeries.size;
       await this.put(
         {
           kind: 'checkpoint',

@@ -179,7 +179,7 @@ describe('summarizer', () => {
           assert.equal(new Set(parts.map(({ series, windowStart }) => `${series} ${windowStart}`)).size, parts.length);
         assert.equal(world.summarizer.openWindows, 0);
       }),
-      { numRuns: 150 },
+      { numRuns: 300 },
     );
   });
 
