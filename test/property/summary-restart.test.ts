@@ -21,14 +21,14 @@ interface Stretch {
   seconds: number;
   /** Of a hundred readings so many are a minute late. */
   late: number;
-  then: 'go on' | 'save' | 'save what is wanted' | 'die' | 'die and reopen';
+  after: 'go on' | 'save' | 'save what is wanted' | 'die' | 'die and reopen';
 }
 
 const stretches: fc.Arbitrary<Stretch[]> = fc.array(
   fc.record({
     seconds: fc.integer({ min: 5, max: 1_500 }),
     late: fc.constantFrom(0, 5),
-    then: fc.constantFrom('go on', 'save', 'save what is wanted', 'die', 'die and reopen'),
+    after: fc.constantFrom('go on', 'save', 'save what is wanted', 'die', 'die and reopen'),
   }),
   { minLength: 4, maxLength: 10 },
 );
@@ -54,7 +54,7 @@ class Restarts {
     return restarts;
   }
 
-  async run({ seconds, late, then }: Stretch): Promise<void> {
+  async run({ seconds, late, after }: Stretch): Promise<void> {
     for (let second = 0; second < seconds; second += 10) {
       this.now += 10_000;
       const taken = SERIES.map((series): Reading =>
@@ -64,18 +64,18 @@ class Restarts {
       for (const [i, one] of taken.entries()) this.add({ ...one, position: first + i });
       await this.summarizer.close();
     }
-    if (then === 'save') await this.summarizer.save();
-    if (then === 'save what is wanted') {
+    if (after === 'save') await this.summarizer.save();
+    if (after === 'save what is wanted') {
       const { head } = this.vault.journal;
       await this.summarizer.saveBelow(head, 2);
       assert.equal(await this.vault.checkpoints.replayFrom(), head, 'no journal is kept for what is saved');
     }
-    if (then === 'die and reopen') {
+    if (after === 'die and reopen') {
       await this.vault.close();
       this.folder.forget(this.vault);
       this.vault = await this.folder.open();
     }
-    if (then === 'die' || then === 'die and reopen') await this.start();
+    if (after === 'die' || after === 'die and reopen') await this.start();
   }
 
   async end(): Promise<{ made: Totals; expected: Totals }> {

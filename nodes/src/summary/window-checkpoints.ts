@@ -52,7 +52,7 @@ export class WindowCheckpoints {
 
   /** As `Consumer.save`, with the rungs of these series that have changed. */
   save(names: readonly string[], now: number): Save {
-    const { changes, committed, failed } = this.consumer.save(names, now);
+    const save = this.consumer.save(names, now);
     const saving: [windows: SeriesWindows, rungs: readonly number[]][] = [];
     const rungs = new Map<string, Change[]>();
     for (const name of names) {
@@ -70,10 +70,10 @@ export class WindowCheckpoints {
       }
     }
     return {
-      changes: [...[...rungs.values()].flat(), ...changes],
-      committed,
+      changes: [...[...rungs.values()].flat(), ...save.changes],
+      committed: () => save.committed(),
       failed: () => {
-        failed();
+        save.failed();
         for (const [windows, changed] of saving) windows.putBackChanged(changed);
       },
     };
@@ -94,7 +94,11 @@ export class WindowCheckpoints {
 
   /** A rung of a series whose other windows are not there is left: it is of another time than what will be counted. */
   private async loadRung(resolution: Resolution, monotonic: number): Promise<void> {
-    const saved = await this.vault.checkpoints.load(rungConsumer(resolution));
+    const consumer = rungConsumer(resolution);
+    const saved = await this.vault.checkpoints.load(consumer);
+    // A vault reads all of its journal again for a consumer whose own record was damaged; this one needs none.
+    if (saved !== undefined && saved.replayFrom < RETIRED)
+      await this.vault.commit([{ kind: 'consumer', consumer, replayFrom: RETIRED }]);
     for (const { series, state } of saved?.series ?? []) {
       const name = this.vault.series.name(series);
       const windows = name === undefined ? undefined : this.consumer.state(name);
