@@ -1,5 +1,5 @@
 import type { Reading } from '../reading/reading.ts';
-import { canonical, decimalOf, EXACT_MANTISSA, EXACT_POWERS, mantissaAt, powerOfTen } from './decimal.ts';
+import { canonical, decimalOf, EXACT_MANTISSA, EXACT_POWERS, mantissaAt, powerOfTen, type Decimal } from './decimal.ts';
 import { addToSketch, copySketch, emptySketch, mergeSketch, type Sketch } from './sketch.ts';
 import { addState, boundedText, copyStates, mergeStates, type Held, type States } from './states.ts';
 import type { Summary, TimedValue } from './summary.ts';
@@ -7,6 +7,7 @@ import type { Summary, TimedValue } from './summary.ts';
 /** Products of integers up to here are exact in binary64, and so is one sum of two of them. */
 const EXACT_FACTOR = 67_108_864; // 2^26
 const FLUSH = 2 ** 52;
+const ROOM = FLUSH / 2;
 
 /**
  * A summary in the making. Sums are kept as integers at the finest scale seen so far, in binary64 while they fit and in
@@ -80,15 +81,14 @@ export class WindowAccumulator {
     if (summary.min !== undefined && summary.min < this.min) this.min = summary.min;
     if (summary.max !== undefined && summary.max > this.max) this.max = summary.max;
     if (summary.first !== undefined && (this.first === undefined || compareTimed(summary.first, this.first) < 0))
-      this.first = { ...summary.first };
+      this.first = summary.first;
     if (summary.last !== undefined && (this.last === undefined || compareTimed(summary.last, this.last) > 0))
-      this.last = { ...summary.last };
+      this.last = summary.last;
     mergeSketch(this.sketch, summary.sketch);
     this.changes += summary.changes;
     if (summary.states === 'many' || summary.states.size > 0) this.states = mergeStates(this.states, summary.states);
     this.refine(Math.max(-summary.sum.exponent, Math.ceil(-summary.squares.exponent / 2)));
-    this.sumHigh += mantissaAt(summary.sum, -this.scale);
-    this.squaresHigh += mantissaAt(summary.squares, -2 * this.scale);
+    this.addSums(summary.sum, summary.squares);
   }
 
   /** A copy of what was gathered so far. */
@@ -101,8 +101,8 @@ export class WindowAccumulator {
       squares: canonical(this.squaresHigh + BigInt(this.squaresLow), -2 * this.scale),
       min: numbers ? this.min : undefined,
       max: numbers ? this.max : undefined,
-      first: this.first && { ...this.first },
-      last: this.last && { ...this.last },
+      first: this.first,
+      last: this.last,
       sketch: numbers ? copySketch(this.sketch) : emptySketch(),
       anomalies: this.anomalies,
       uncertain: this.uncertain,
@@ -110,6 +110,19 @@ export class WindowAccumulator {
       changes: this.changes,
       states: copyStates(this.states),
     };
+  }
+
+  /** In binary64 while all of it fits, as most do: two big integers would take longer than all the rest. */
+  private addSums(sum: Decimal, squares: Decimal): void {
+    const sumMore = scaled(sum, this.scale);
+    const squaresMore = scaled(squares, 2 * this.scale);
+    if (Math.abs(sumMore) <= ROOM && Math.abs(this.sumLow) <= ROOM && squaresMore + this.squaresLow <= FLUSH) {
+      this.sumLow += sumMore;
+      this.squaresLow += squaresMore;
+    } else {
+      this.sumHigh += mantissaAt(sum, -this.scale);
+      this.squaresHigh += mantissaAt(squares, -2 * this.scale);
+    }
   }
 
   private addNumber(value: number): void {
@@ -157,11 +170,11 @@ export class WindowAccumulator {
     if (last === undefined || time > last.time || (time === last.time && position > last.position))
       this.last = { time, position, value };
     else if (time === last.time && position === last.position && compareValues(value, last.value) > 0)
-      last.value = value;
+      this.last = { time, position, value };
     if (first === undefined || time < first.time || (time === first.time && position < first.position))
       this.first = { time, position, value };
     else if (time === first.time && position === first.position && compareValues(value, first.value) < 0)
-      first.value = value;
+      this.first = { time, position, value };
   }
 
   private refine(scale: number): void {
@@ -173,6 +186,16 @@ export class WindowAccumulator {
     this.squaresLow = 0;
     this.scale = scale;
   }
+}
+
+/** A decimal in units of 10^-scale; exact, if it is below 2^53. Its own scale is not above that. */
+function scaled({ mantissa, exponent }: Decimal, scale: number): number {
+  const shift = exponent + scale;
+  return shift === 0
+    ? Number(mantissa)
+    : shift < EXACT_POWERS.length
+      ? Number(mantissa) * EXACT_POWERS[shift]
+      : Infinity;
 }
 
 /** Total order by (time, position, value): the same first and last come out of every order of folding. */

@@ -128,10 +128,15 @@ export function mergeSketch(into: Sketch, from: Sketch): void {
     return;
   }
   into.zero += from.zero;
-  for (const [bucket, count] of from.positive) into.positive.set(bucket, (into.positive.get(bucket) ?? 0) + count);
-  for (const [bucket, count] of from.negative) into.negative.set(bucket, (into.negative.get(bucket) ?? 0) + count);
+  addCounts(into.positive, from.positive);
+  addCounts(into.negative, from.negative);
   const { width, zero, positive, negative } = into;
   if (width > 0 && positive.size + negative.size + (zero > 0 ? 1 : 0) > MAX_FIXED_BUCKETS) forget(into);
+}
+
+function addCounts(into: Map<number, number>, from: ReadonlyMap<number, number>): void {
+  if (from.size === 0) return;
+  for (const [bucket, count] of from) into.set(bucket, (into.get(bucket) ?? 0) + count);
 }
 
 export function copySketch({ width, unknown, zero, positive, negative }: Sketch): Sketch {
