@@ -80,7 +80,7 @@ function loadPage(folder: string): { document: Asset; policy: string; assets: Ma
 function pageFiles(folder: string): string[] {
   try {
     const names = readdirSync(folder).filter((name) => /^[a-z][a-z-]*\.(js|css|svg)$/.test(name));
-    if (names.includes('main.js') && names.includes('style.css')) return names;
+    if (names.includes('main.js') && names.includes('base.css')) return names;
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
   }
