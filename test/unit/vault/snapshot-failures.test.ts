@@ -69,3 +69,29 @@ describe('a snapshot that the disk does not give', () => {
     assert.throws(() => snapshotRecord(state, store.sealer), { code: 'io' });
   });
 });
+
+describe('the sum of a catalogue', () => {
+  const ring = ringOf(freshKeys(randomBytes(32).toString('hex'), 0));
+  const store = { keys: ring, sealer: new Sealer(ring, randomBytes(16)), monthKey: () => BASE_KEY };
+
+  it('does not vouch for a file that was copied into at the close, where nothing of the journal came', () => {
+    const directory = mkdtempSync(path.join(tmpdir(), 'tidegate-sum-'));
+    const open = () => Catalogue.open(directory, new SimulatedDisk(), store, new BlockFiles(new SimulatedDisk()));
+    try {
+      const { catalogue } = open();
+      catalogue.begin();
+      catalogue.flush(RECORD);
+      catalogue.checkpoint();
+      catalogue.begin();
+      catalogue.setMeta('more', Buffer.from('that'));
+      catalogue.flush(RECORD);
+      // The disk was full when it was to be copied.
+      catalogue.close();
+      const { catalogue: again, problems } = open();
+      assert.deepEqual([again.meta('more')?.toString(), problems], ['that', []]);
+      again.close();
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+});

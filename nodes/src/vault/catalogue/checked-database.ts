@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { reasonOf } from '../../node/errors.ts';
 import type { Sealer } from '../keys/sealed.ts';
@@ -22,7 +22,7 @@ export function openChecked(
   let sum = new CatalogueSum(directory, sealer);
   try {
     const verdict = verdictOf(directory, file, sum);
-    const opened = verdict.damaged ?? tryOpen(directory, file, verdict.vouched, fill);
+    const opened = verdict.damaged ?? tryOpen(file, sum, verdict.vouched, fill);
     if (typeof opened !== 'string') {
       sum.open();
       return { db: opened, sum };
@@ -49,19 +49,26 @@ function verdictOf(directory: string, file: string, sum: CatalogueSum): { damage
   return { vouched: found === 'same' };
 }
 
+/** Closing copies what is left in the write-ahead log into the file, which the sum no longer vouches for then. */
+export function closeDatabase(db: Sqlite, sum: CatalogueSum): void {
+  const logged = statSync(`${db.name}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+  if (db.inTransaction || logged > 0) sum.forget();
+  db.close();
+}
+
 /** The database, or why it cannot be trusted. */
-function tryOpen(directory: string, file: string, vouched: boolean, fill: (empty: Sqlite) => void): Sqlite | string {
+function tryOpen(file: string, sum: CatalogueSum, vouched: boolean, fill: (empty: Sqlite) => void): Sqlite | string {
   let db: Sqlite | undefined;
   try {
     const opened = openDatabase(file, fill);
     db = opened.db;
     const found = vouched || opened.isNew ? 'ok' : String(db.pragma('integrity_check(1)', { simple: true }));
     if (found === 'ok') return db;
-    db.close();
+    closeDatabase(db, sum);
     return found.slice(0, 200);
   } catch (error) {
-    db?.close();
-    const found = engineError(error, directory);
+    if (db !== undefined) closeDatabase(db, sum);
+    const found = engineError(error, path.dirname(file));
     if (found.code === 'damaged') return reasonOf(error);
     throw found;
   }

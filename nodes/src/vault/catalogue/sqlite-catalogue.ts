@@ -6,7 +6,7 @@ import { TideError, reasonOf } from '../../node/errors.ts';
 import type { Disk } from '../disk.ts';
 import type { BlockFiles } from '../engine/block-files.ts';
 import type { Effect } from '../engine/effects.ts';
-import { openChecked } from './checked-database.ts';
+import { closeDatabase, openChecked } from './checked-database.ts';
 import { markDamaged } from './damage-mark.ts';
 import { SqliteAccounts } from './sqlite-accounts.ts';
 import { SqliteAlerts } from './sqlite-alerts.ts';
@@ -220,9 +220,7 @@ export class Catalogue implements Stores {
 
   close(): void {
     try {
-      // Closing copies what is left of the write-ahead log into the file.
-      if (this.db.inTransaction || this.applied !== this.durable) this.sum.forget();
-      this.db.close();
+      closeDatabase(this.db, this.sum);
     } finally {
       this.sum.close();
     }
