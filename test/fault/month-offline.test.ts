@@ -14,6 +14,7 @@ import { DetectionPlan, parseRules } from '../../nodes/src/detect/rules.ts';
 import { LadderPlan } from '../../nodes/src/summary/ladder.ts';
 import { OwnedSummarizer } from '../../nodes/src/summary/owned-summarizer.ts';
 import { MIN_QUOTA } from '../../nodes/src/vault/budget/budget-options.ts';
+import { readAccount } from '../../nodes/src/sync/account.ts';
 import { GAPS, gapSchema } from '../../nodes/src/vault/gaps.ts';
 import { randomFrom } from '../support/simulated-world.ts';
 import { VaultFolder, journalOf } from '../support/vault.ts';
@@ -168,11 +169,35 @@ describe('thirty days without a link', function () {
       assert.deepEqual(await windowsWaiting(offline.vault), { 3600: 24 * DAYS - 1, 86_400: DAYS - 1 });
       const alerts = await offline.vault.outbox.alerts(1_000, new Set());
       assert.ok(alerts.length >= 2 * DAYS, `${alerts.length} alerts wait`);
+      await addsUp(offline);
     } finally {
       await offline.close();
     }
   });
 });
+
+/** Every reading was seen by a summary before it went: of the boiler all wait for the cloud, of the others nothing leaves. */
+async function addsUp({ vault, produced }: Offline): Promise<void> {
+  const account = await readAccount(vault);
+  assert.deepEqual(
+    { adds: account.adds, accepted: account.accepted, lost: account.lost },
+    { adds: true, accepted: produced, lost: 0 },
+  );
+  for (const { series, produced: made, open, withheld, waiting, delivered, dropped } of account.series) {
+    const leaves = series === BOILER;
+    assert.deepEqual(
+      { made, withheld, waiting, delivered, dropped },
+      {
+        made: produced / (SERIES.length + 1),
+        withheld: leaves ? 0 : made - open,
+        waiting: leaves ? made - open : 0,
+        delivered: 0,
+        dropped: {},
+      },
+      series,
+    );
+  }
+}
 
 async function countOf(vault: Vault, series: string, from: number): Promise<number> {
   let count = 0;
