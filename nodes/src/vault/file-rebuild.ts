@@ -1,6 +1,6 @@
 import { systemClock, type Clock } from '../node/clock.ts';
 import { TideError } from '../node/errors.ts';
-import { markDamaged } from './catalogue/damage-mark.ts';
+import { markDamaged } from './catalogue/file-damage-mark.ts';
 import { openVault } from './file-vault.ts';
 import type { VaultOptions, VaultStats } from './vault.ts';
 

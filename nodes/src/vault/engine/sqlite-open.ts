@@ -3,7 +3,7 @@ import path from 'node:path';
 import Database from 'better-sqlite3';
 import type { Clock } from '../../node/clock.ts';
 import { TideError } from '../../node/errors.ts';
-import { markDamaged } from '../catalogue/damage-mark.ts';
+import { markDamaged } from '../catalogue/file-damage-mark.ts';
 import { Owner } from '../catalogue/sqlite-owner.ts';
 import { DATABASE_FILE, engineError, metaOf, type Sqlite } from '../catalogue/sqlite-schema.ts';
 import type { BudgetOptions } from '../budget/budget-options.ts';

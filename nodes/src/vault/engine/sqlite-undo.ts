@@ -1,5 +1,5 @@
 import { TideError } from '../../node/errors.ts';
-import { markDamaged } from '../catalogue/damage-mark.ts';
+import { markDamaged } from '../catalogue/file-damage-mark.ts';
 import type { Catalogue } from '../catalogue/sqlite-catalogue.ts';
 import { engineError } from '../catalogue/sqlite-schema.ts';
 import type { JournalLog } from '../journal/journal-log.ts';

@@ -2,7 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { reasonOf } from '../../node/errors.ts';
 import type { Sealer } from '../keys/sealed.ts';
-import { damageMarked, setAside } from './damage-mark.ts';
+import { damageMarked, setAside } from './file-damage-mark.ts';
 import { CatalogueSum } from './file-sum.ts';
 import { DATABASE_FILE, engineError, openDatabase, type Sqlite } from './sqlite-schema.ts';
 
