@@ -2,9 +2,11 @@ import { TideError, type Clock } from '@tidegate/nodes/node';
 import { MAX_DRIFT_MS, compareStamps } from '@tidegate/nodes/state';
 import {
   FrameError,
+  OLDEST_SCHEMA,
   SCHEMA_VERSION,
   decodeBody,
   hello,
+  helloVersion,
   proofHolds,
   stateUp,
   type FrameCodec,
@@ -54,8 +56,9 @@ export class Greeter {
     });
     const keys = shown.keys!;
     const recipient = { tenant, name, agreeKey: keys.agree, incarnation: opened.header.incarnation };
-    const body = this.read(opened, recipient, known);
-    const gateway = known !== undefined && sameKeys(known.keys, keys) ? known : await this.enrol(body, recipient, keys);
+    const itself = known !== undefined && sameKeys(known.keys, keys) ? known : undefined;
+    const body = this.read(opened, recipient, itself !== undefined);
+    const gateway = itself ?? (await this.enrol(body, recipient, keys));
     const sender = await this.opener.sender(gateway, opened);
     await this.welcome(sender, opened.header.number, body);
     return sender;
@@ -77,13 +80,17 @@ export class Greeter {
     this.replies.documents({ tenant, name, agreeKey: keys.agree, incarnation }, waiting);
   }
 
-  private read(opened: OpenedFrame, recipient: Recipient, known: GatewayIdentity | undefined): Hello {
-    const body = decodeBody(hello, opened.body);
-    if (body.schema > SCHEMA_VERSION) {
-      const reason = `the gateway writes schema ${body.schema}, this cloud reads up to ${SCHEMA_VERSION}: upgrade the cloud`;
-      if (known !== undefined) this.replies.refuse(recipient, { code: 'upgrade', reason });
-      throw new FrameError('bad-version', reason);
+  private read(opened: OpenedFrame, recipient: Recipient, isEnrolled: boolean): Hello {
+    // The version alone first: the rest of a HELLO may look different in another one.
+    const { schema } = decodeBody(helloVersion, opened.body);
+    if (schema > SCHEMA_VERSION || schema < OLDEST_SCHEMA) {
+      const reason = `the gateway writes schema ${schema}, this cloud reads ${rangeText(OLDEST_SCHEMA, SCHEMA_VERSION)}`;
+      const nack: Nack = { code: 'upgrade', reason, schemas: [OLDEST_SCHEMA, SCHEMA_VERSION] };
+      if (isEnrolled) this.replies.refuse(recipient, nack);
+      else this.replies.refuseStranger(recipient, nack);
+      throw new FrameError('upgrade', reason);
     }
+    const body = decodeBody(hello, opened.body);
     const streams = Object.keys(body.streams).length;
     if (streams > MAX_STREAMS)
       throw new FrameError('malformed', `HELLO names ${streams} streams, at most ${MAX_STREAMS} are allowed`);
@@ -150,6 +157,9 @@ const lackingAt =
   (state: Record<string, Stamp>) =>
   ({ key, stamp }: StoredDocument): boolean =>
     !Object.hasOwn(state, key) || compareStamps(stamp, state[key]) > 0;
+
+const rangeText = (oldest: number, newest: number): string =>
+  oldest === newest ? `${newest}` : `${oldest} to ${newest}`;
 
 const sameKeys = (a: PeerKeys, b: PeerKeys): boolean =>
   Buffer.compare(a.sign, b.sign) === 0 && Buffer.compare(a.agree, b.agree) === 0;

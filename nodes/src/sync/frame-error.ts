@@ -8,9 +8,13 @@ export type FrameErrorCode =
   | 'bad-signature'
   | 'bad-seal'
   | 'bad-version'
-  | 'bad-codec';
+  | 'bad-codec'
+  | 'upgrade';
 
-/** Why a frame was refused. `unknown`: nobody knows its sender; `unknown-key`: it names no key that can be derived. */
+/**
+ * Why a frame was refused. `unknown`: nobody knows its sender; `unknown-key`: it names no key that can be derived;
+ * `upgrade`: its sender writes a schema that is not read here.
+ */
 export class FrameError extends TideError {
   declare readonly code: FrameErrorCode;
 

@@ -10,6 +10,8 @@ export const PROTOCOL_VERSION = 1;
 
 /** Version of the schema that a gateway writes; a cloud that does not know it answers NACK `upgrade`. */
 export const SCHEMA_VERSION = 1;
+/** The oldest one that a cloud of this version reads; to an older gateway it answers NACK `upgrade`, too. */
+export const OLDEST_SCHEMA = 1;
 
 const blockNumber = z.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
 const time = z.number().min(-8.64e15).max(8.64e15);
@@ -33,7 +35,7 @@ export type Stamp = z.infer<typeof stamp>;
 
 /** up/hello: what the gateway holds. Sent after each connect, until a WELCOME comes. */
 export const hello = z.object({
-  schema: z.number().int(),
+  schema: z.number().int().min(0).max(0xffff),
   software: z.string().max(64),
   /** Registers the gateway's keys (they stand in the frame's header). `proof` is HMAC-SHA256 with the token's secret, see sync/enrolment. */
   enrol: z.object({ token: z.string().max(64), proof: byteString }).optional(),
@@ -43,6 +45,8 @@ export const hello = z.object({
   state: z.record(name, stamp),
 });
 export type Hello = z.infer<typeof hello>;
+/** What a HELLO of every version says. */
+export const helloVersion = z.looseObject({ schema: hello.shape.schema });
 
 /** down/welcome: what the cloud holds of the streams that HELLO named. */
 export const welcome = z.object({
@@ -167,7 +171,7 @@ export type Ack = z.infer<typeof ack>;
 
 /**
  * down/nack. retry: send again later. poison: the cloud cannot read these blocks and has set them aside; go on.
- * upgrade: the cloud does not know this schema. fenced: another copy of this gateway writes under the same incarnation.
+ * upgrade: the cloud does not read this schema, but those that `schemas` names. fenced: another copy of this gateway writes under the same incarnation.
  * unknown: the cloud does not know this gateway or its keys.
  */
 export const nack = z.object({
@@ -175,6 +179,8 @@ export const nack = z.object({
   reason: z.string().max(1024),
   stream: streamName.optional(),
   blocks: ranges.optional(),
+  /** The oldest and the newest schema that the cloud reads. */
+  schemas: z.tuple([hello.shape.schema, hello.shape.schema]).optional(),
 });
 export type Nack = z.infer<typeof nack>;
 

@@ -2,7 +2,7 @@ import type { Clock } from '../node/clock.ts';
 import { Backoff } from './backoff.ts';
 import { decodeBody } from './body.ts';
 import type { Lanes } from './lanes.ts';
-import { ack, nack, type FrameType, type Nack } from './messages.ts';
+import { SCHEMA_VERSION, ack, nack, type FrameType, type Nack } from './messages.ts';
 import type { Settling } from './settling.ts';
 import type { Complain } from './shredding.ts';
 import type { Range } from '../vault/vault.ts';
@@ -10,7 +10,6 @@ import type { Range } from '../vault/vault.ts';
 const HOLD = { floorMs: 500, firstMs: 5_000, capMs: 60_000 };
 
 const REFUSALS = {
-  upgrade: 'the cloud is too old for this gateway',
   fenced: 'another copy of this gateway is running',
   unknown: 'the cloud does not know this gateway',
 } as const;
@@ -62,8 +61,12 @@ export class Receipts {
   /** A NACK. Why nothing may be sent any more, or undefined when it goes on. */
   refused(body: Uint8Array): string | undefined {
     const { clock, lanes, settling, complain } = this.parts;
-    const { code, reason, stream, blocks }: Nack = decodeBody(nack, body);
-    if (code === 'retry') {
+    const { code, reason, stream, blocks, schemas }: Nack = decodeBody(nack, body);
+    if (code === 'upgrade') {
+      const older = olderEnd(schemas);
+      if (older !== undefined) return `${older}: ${reason}; what waits is kept`;
+      complain(`the cloud refuses what an earlier version of this gateway said: ${reason}`);
+    } else if (code === 'retry') {
       lanes.blocks.hold(clock.monotonic() + this.holdBackoff.next());
     } else if (code === 'poison') {
       complain(`the cloud cannot read blocks of ${stream ?? 'a stream'}: ${reason}`);
@@ -90,4 +93,12 @@ export class Receipts {
     }
     return false;
   }
+}
+
+/** Which end has to be upgraded; undefined when the cloud reads what this gateway writes, so that it must mean something older. */
+function olderEnd(schemas: Nack['schemas']): string | undefined {
+  if (schemas === undefined) return 'cloud and gateway do not understand each other';
+  const [oldest, newest] = schemas;
+  if (newest < SCHEMA_VERSION) return 'the cloud is too old for this gateway, upgrade the cloud';
+  return oldest > SCHEMA_VERSION ? 'this gateway is too old for the cloud, upgrade the gateway' : undefined;
 }

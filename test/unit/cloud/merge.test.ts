@@ -15,7 +15,7 @@ import type {
   SummaryView,
 } from '@tidegate/cloud-bridge';
 import type { Alert } from '@tidegate/nodes/detect';
-import { CATALOGUE_STREAM, encodeCatalogue, makeIdentity } from '@tidegate/nodes/sync';
+import { CATALOGUE_STREAM, encodeCatalogue, encodeCbor, makeIdentity } from '@tidegate/nodes/sync';
 
 import { eventually } from '../../support/eventually.ts';
 import { HandMadeGateway, blockOf, partOf } from '../../support/hand-made-gateway.ts';
@@ -328,7 +328,27 @@ describe('merging, over a broker', function () {
     it('a gateway that writes a schema from the future, and tells it to wait for an upgrade', async () => {
       const made = await gateway();
       await made.hello({ schema: 99 });
+      const { code, reason, schemas } = await made.answer('nack');
+      assert.deepEqual([code, schemas], ['upgrade', [1, 1]]);
+      assert.match(reason, /writes schema 99, this cloud reads 1$/);
+      await eventually('it is shown', async () => /schema 99/.test((await view(made)).refusedReason ?? ''));
+    });
+
+    it('a gateway that is too old, whatever else its HELLO says, and tells it so', async () => {
+      const made = await gateway();
+      await made.hello({ schema: 0 });
+      assert.match((await made.answer('nack')).reason, /writes schema 0, this cloud reads 1$/);
+      // Nothing in it is as it is today but the version.
+      await made.send('hello', encodeCbor({ schema: 0, held: [1, 2] }), { includeKeys: true });
       assert.equal((await made.answer('nack')).code, 'upgrade');
+    });
+
+    it('a gateway of another version that is not enrolled yet, and tells it so, too', async () => {
+      const made = await stranger(await cloud.enrol('of-tomorrow'));
+      await made.hello({ schema: 2, enrol: made.enrolment() });
+      assert.equal((await made.answer('nack')).code, 'upgrade');
+      await made.hello({ enrol: made.enrolment() });
+      await made.answer('welcome');
     });
   });
 

@@ -217,6 +217,41 @@ describe('session', function () {
     });
   }
 
+  for (const [schemas, says] of [
+    [[2, 3], /this gateway is too old for the cloud, upgrade the gateway.*it reads 2 to 3.*what waits is kept/],
+    [[0, 0], /the cloud is too old for this gateway, upgrade the cloud.*what waits is kept/],
+  ] as const) {
+    it(`says which end has to be upgraded when the cloud reads schemas ${schemas.join(' to ')}, keeps what waits, and asks now and then`, async () => {
+      await seal(1, 2);
+      const reason = `it reads ${schemas.join(' to ')}`;
+      simulation.cloud.refuseWith = { code: 'upgrade', reason, schemas: [...schemas] };
+      simulation.connect();
+      await simulation.run(30 * MINUTE);
+      const { state, reason: shown, blocksWaiting } = simulation.session.status();
+      assert.equal(state, 'error');
+      assert.match(shown ?? '', says);
+      assert.equal(blocksWaiting, 3);
+      const asked = simulation.framesUp;
+      assert.ok(asked >= 6 && asked <= 31, `it asked ${asked} times in half an hour`);
+      simulation.cloud.refuseWith = undefined;
+      simulation.cloud.keys = undefined;
+      await simulation.run(6 * MINUTE);
+      assert.equal(simulation.session.status().state, 'up-to-date');
+      assert.equal(await waiting(), 0);
+    });
+  }
+
+  it('is not stopped by what the cloud says to a HELLO of before its upgrade, played again', async () => {
+    simulation.connect();
+    await simulation.run(1000);
+    const refusal = encodeBody(nack, { code: 'upgrade', reason: 'it writes schema 0', schemas: [1, 1] });
+    simulation.down(simulation.cloud.send('nack', refusal));
+    await simulation.run(1000);
+    const { state, refusedReason } = simulation.session.status();
+    assert.equal(state, 'up-to-date');
+    assert.match(refusedReason ?? '', /earlier version of this gateway.*schema 0/);
+  });
+
   it('refuses to go on as an older copy of its vault', async () => {
     await seal(1, 3);
     simulation.connect();
