@@ -5,6 +5,7 @@ import { decodeAlert, encodeAlert, type Alert } from '@tidegate/nodes/detect';
 import { addReading, emptySummary, encodeSummary, foldSummaries, type Summary } from '@tidegate/nodes/summary';
 import { makeIdentity, publicKeys, type Stamp } from '@tidegate/nodes/sync';
 
+import type { HeldTicket, TicketState } from '../../cloud-bridge/src/merge/tickets.ts';
 import { EMPTY_DIGEST } from '../../cloud-bridge/src/store/store.ts';
 import type {
   AlertRecord,
@@ -27,6 +28,11 @@ export interface StoreUnderTest {
   dispose: () => Promise<void>;
 }
 
+const ticket = (number: number): HeldTicket => ({ ticket: [number, randomBytes(16)], session: 2 ** 47 + number });
+
+const held = (of: Store, id: number): Promise<{ held: TicketState | undefined }> =>
+  of.exchangeTicket(id, (found): { held: TicketState | undefined; state?: TicketState } => ({ held: found }));
+
 /** What every store of the cloud has to do, whatever lies beneath it. */
 export function describeStore(name: string, make: () => Promise<StoreUnderTest>): void {
   describe(`cloud store on ${name}`, () => {
@@ -45,6 +51,19 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
     afterEach(async () => {
       await store.close();
       await under.dispose();
+    });
+
+    it('keeps the tickets of each incarnation apart, and lets two processes judge one after the other', async () => {
+      const state: TicketState = { shown: ticket(1), given: [ticket(3), ticket(4)], passed: [ticket(2)] };
+      assert.deepEqual(await held(store, incarnationId), { held: undefined });
+      await store.exchangeTicket(incarnationId, () => ({ state }));
+      const again = await under.again();
+      assert.deepEqual((await held(again, incarnationId)).held, state);
+      const other = await store.incarnation(gatewayId, Uint8Array.of(2), NOW);
+      assert.deepEqual(await held(store, other), { held: undefined });
+      await again.exchangeTicket(incarnationId, () => ({ state: { given: [ticket(5)], passed: [] } }));
+      assert.equal((await held(store, incarnationId)).held?.given[0].ticket[0], 5);
+      await again.close();
     });
 
     const part = (change: Partial<PartRecord> & { value?: number } = {}): PartRecord =>

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { Socket } from 'node:net';
 
 import { encodeAlert, type Alert } from '@tidegate/nodes/detect';
@@ -37,6 +37,7 @@ import {
   type Nack,
   type Stamp,
   type StateDown,
+  type Ticket,
   type Welcome,
 } from '@tidegate/nodes/sync';
 import { connectAsync, type MqttClient } from 'mqtt';
@@ -61,8 +62,12 @@ export class HandMadeGateway {
   readonly incarnation: Uint8Array;
   readonly answers: Answer[] = [];
   readonly client: MqttClient;
+  /** Names this process in HELLO, and what the cloud gave it to show there. */
+  readonly session = randomInt(2 ** 47);
+  ticket: Ticket | undefined;
   private readonly codec: FrameCodec;
   private taken = 0;
+  private hellos = 1;
   private wake: () => void = () => undefined;
 
   private constructor(client: MqttClient, token: EnrolmentToken, identity: Identity, incarnation: Uint8Array) {
@@ -110,7 +115,17 @@ export class HandMadeGateway {
   }
 
   hello(change: Partial<Hello> = {}): Promise<Uint8Array> {
-    const body: Hello = { schema: SCHEMA_VERSION, software: 'hand-made 1', streams: {}, state: {}, ...change };
+    const id = this.hellos++;
+    const { session, ticket } = this;
+    const writer = ticket === undefined ? { id, session } : { id, session, ticket };
+    const body: Hello = {
+      schema: SCHEMA_VERSION,
+      software: 'hand-made 1',
+      ...writer,
+      streams: {},
+      state: {},
+      ...change,
+    };
     return this.send('hello', encodeBody(helloBody, body), { includeKeys: true });
   }
 
@@ -201,7 +216,9 @@ export class HandMadeGateway {
       if (error instanceof FrameError && error.code === 'bad-seal') return;
       throw error;
     }
-    this.answers.push(answerOf(address.type, body));
+    const answer = answerOf(address.type, body);
+    if (answer.type === 'welcome') this.ticket = answer.body.ticket ?? this.ticket;
+    this.answers.push(answer);
     this.wake();
   }
 }

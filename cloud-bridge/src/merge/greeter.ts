@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto';
+
 import { TideError, type Clock } from '@tidegate/nodes/node';
 import { MAX_DRIFT_MS, compareStamps } from '@tidegate/nodes/state';
 import {
@@ -15,12 +17,14 @@ import {
   type OpenedFrame,
   type PeerKeys,
   type Stamp,
+  type Ticket,
 } from '@tidegate/nodes/sync';
 
 import { MAX_STREAMS, type GatewayIdentity, type Store, type StoredDocument } from '../store/store.ts';
 import type { Arrival } from './intake.ts';
 import type { Opener, Sender, SentFrame } from './opener.ts';
 import type { Recipient, Replies } from './replies.ts';
+import { judge } from './tickets.ts';
 
 /** Bytes of unacknowledged frames that a gateway may have under way. */
 const CREDITS = 1 << 20;
@@ -97,10 +101,10 @@ export class Greeter {
     return body;
   }
 
-  private async enrol({ enrol }: Hello, recipient: Recipient, keys: PeerKeys): Promise<GatewayIdentity> {
+  private async enrol({ enrol, id }: Hello, recipient: Recipient, keys: PeerKeys): Promise<GatewayIdentity> {
     const { tenant, name } = recipient;
     const refused = (reason: string): FrameError => {
-      const nack: Nack = { code: 'unknown', reason };
+      const nack: Nack = { code: 'unknown', reason, answers: id };
       this.replies.refuseStranger(recipient, nack);
       return new FrameError('unknown', reason);
     };
@@ -118,14 +122,32 @@ export class Greeter {
     return gateway;
   }
 
-  private async welcome(sender: Sender, number: number, { streams, software, state }: Hello): Promise<void> {
+  /** The next ticket for the one writer of its incarnation; anyone else is refused, and the error is thrown on. */
+  private async admit(sender: Sender, { id, session, ticket }: Hello): Promise<Ticket | undefined> {
+    const shown = ticket === undefined ? { session } : { session, ticket };
+    const judgement = await this.store.exchangeTicket(sender.incarnationId, (held) => judge(held, shown, nonce));
+    if (!judgement.fenced) return judgement.ticket;
+    const reason = `its ticket ${ticket === undefined ? 'is missing' : `${ticket[0]} is old`}, a copy of it has shown a newer one`;
+    this.replies.refuse(sender, { code: 'fenced', reason, answers: id });
+    throw new FrameError('fenced', `a HELLO of another copy of this gateway: ${reason}`);
+  }
+
+  private async welcome(sender: Sender, number: number, body: Hello): Promise<void> {
+    const { streams, software, state, id } = body;
     const { gatewayId, incarnationId } = sender;
     const now = this.clock.now();
+    const ticket = await this.admit(sender, body);
     // One that was recorded and is played again is answered, which harms nobody, but tells nothing new. The same goes
     // for a gateway that started before it knew the time; what it sends is merged all the same.
     const fresh = await this.store.hello({ gatewayId, incarnationId, number, software, streams, now });
     const held = await this.store.held(incarnationId, streams);
-    this.replies.welcome(sender, { time: now, streams: held, credits: CREDITS });
+    this.replies.welcome(sender, {
+      time: now,
+      streams: held,
+      credits: CREDITS,
+      answers: id,
+      ...(ticket === undefined ? {} : { ticket }),
+    });
     const documents = await this.store.documents(gatewayId);
     // Which version was in force stays true whenever it is said, also by a gateway whose clock went back.
     await this.noteApplied(gatewayId, documents, state);
@@ -157,6 +179,8 @@ const lackingAt =
   (state: Record<string, Stamp>) =>
   ({ key, stamp }: StoredDocument): boolean =>
     !Object.hasOwn(state, key) || compareStamps(stamp, state[key]) > 0;
+
+const nonce = (): Uint8Array => Uint8Array.from(randomBytes(16));
 
 const rangeText = (oldest: number, newest: number): string =>
   oldest === newest ? `${newest}` : `${oldest} to ${newest}`;

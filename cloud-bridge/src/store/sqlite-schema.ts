@@ -361,6 +361,18 @@ const MIGRATIONS: readonly string[] = [
     JOIN series ON series.gateway_id = gateways.id AND series.incarnation_id = incarnations.id
       AND series.number = figures.series;
   `,
+  `
+  -- Tickets of the newest HELLOs (merge/tickets.ts). fate: shown, given or passed.
+  CREATE TABLE tickets (
+    incarnation_id INTEGER NOT NULL REFERENCES incarnations (id),
+    number INTEGER NOT NULL,
+    nonce BLOB NOT NULL,
+    -- The process that it was handed to; of the one that was shown, the process that showed it first.
+    session INTEGER NOT NULL,
+    fate TEXT NOT NULL,
+    PRIMARY KEY (incarnation_id, number, nonce)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 export const SCHEMA = MIGRATIONS.length;

@@ -7,6 +7,7 @@ import { SqliteMerge } from './sqlite-merge.ts';
 import { SqliteReads } from './sqlite-reads.ts';
 import { SqliteRegistry } from './sqlite-registry.ts';
 import { openForReading, openForWriting } from './sqlite-schema.ts';
+import { SqliteTickets } from './sqlite-tickets.ts';
 import type { MergeOutcome, MergeRecord, Store } from './store.ts';
 
 /**
@@ -26,6 +27,7 @@ export function openSqliteStore(file: string, busyMs?: number): Store {
   const merge = new SqliteMerge(writer, registry);
   const documents = new SqliteDocuments(writer);
   const claims = new SqliteClaims(writer);
+  const tickets = new SqliteTickets(writer);
   const reads = new SqliteReads(reader);
   return {
     addToken: (token) => registry.addToken(token),
@@ -36,6 +38,7 @@ export function openSqliteStore(file: string, busyMs?: number): Store {
     incarnation: (gatewayId, incarnation, now) => registry.incarnation(gatewayId, incarnation, now),
     currentIncarnation: (gatewayId) => registry.currentIncarnation(gatewayId),
     hello: (report) => registry.hello(report),
+    exchangeTicket: (incarnationId, decide) => storing(() => tickets.exchange(incarnationId, decide)),
     held: (incarnationId, claims) => registry.held(incarnationId, claims),
     setting: (name) => registry.setting(name),
     setSetting: (name, value) => registry.setSetting(name, value),

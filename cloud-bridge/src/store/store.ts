@@ -1,6 +1,7 @@
 import type { Alert } from '@tidegate/nodes/detect';
 import type { Claim as WireClaim, ClaimVerdict, PeerKeys, Stamp, WireGap } from '@tidegate/nodes/sync';
 
+import type { TicketState } from '../merge/tickets.ts';
 import type { CatalogueRecord, MergeRecord, PartRecord } from './records.ts';
 
 export type * from './records.ts';
@@ -10,7 +11,7 @@ export type * from './records.ts';
  * resolves after the database has committed. Errors are TideErrors: `bad-record` when this data can never be stored,
  * `store-unavailable` when it may work later. Times are epoch milliseconds.
  */
-export interface Store extends Registry, Merging, Accounting, StateStore, StoreReads {
+export interface Store extends Registry, Tickets, Merging, Accounting, StateStore, StoreReads {
   close(): Promise<void>;
 }
 
@@ -55,6 +56,15 @@ export interface Registry {
   /** A setting of this cloud as a whole. */
   setting(name: string): Promise<string | undefined>;
   setSetting(name: string, value: string): Promise<void>;
+}
+
+/** Who may write under an incarnation (merge/tickets). */
+export interface Tickets {
+  /** Decides about the tickets of an incarnation and keeps what comes of it; nobody else decides about the same ones meanwhile. */
+  exchangeTicket<T extends { state?: TicketState | undefined }>(
+    incarnationId: number,
+    decide: (held: TicketState | undefined) => T,
+  ): Promise<T>;
 }
 
 /** Lowest block that waits at the gateway and highest it ever sealed. */

@@ -90,7 +90,7 @@ export class BlockLane {
   /** A session begins: everything that waits is backlog and may be sent. `credits` in bytes. */
   begin(backlog: readonly StreamBacklog[], credits: number): void {
     this.window.ceiling = Math.min(MAX_WINDOW, Math.max(credits, BULK_FRAME_BYTES));
-    this.flights = [];
+    this.reset();
     this.heldUntil = -Infinity;
     this.streams.clear();
     for (const { stream, sealed } of backlog)
@@ -135,6 +135,12 @@ export class BlockLane {
       if (blocks.length === 0 || !this.ship(blocks)) break;
     }
     return expired;
+  }
+
+  /** Those of these blocks that were sent here: all copies of a gateway hear the same topics. */
+  sentOf(stream: string, ranges: readonly Range[]): readonly Range[] {
+    const sent = normalise([...(this.lost.get(stream) ?? []), ...this.underWayOf(stream)]);
+    return without(ranges, without(ranges, sent));
   }
 
   acknowledged(stream: string, ranges: readonly Range[]): void {

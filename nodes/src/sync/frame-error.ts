@@ -9,11 +9,12 @@ export type FrameErrorCode =
   | 'bad-seal'
   | 'bad-version'
   | 'bad-codec'
-  | 'upgrade';
+  | 'upgrade'
+  | 'fenced';
 
 /**
  * Why a frame was refused. `unknown`: nobody knows its sender; `unknown-key`: it names no key that can be derived;
- * `upgrade`: its sender writes a schema that is not read here.
+ * `upgrade`: its sender writes a schema that is not read here; `fenced`: it is of another copy of its sender.
  */
 export class FrameError extends TideError {
   declare readonly code: FrameErrorCode;

@@ -1,12 +1,14 @@
 import type { Clock } from '../node/clock.ts';
 import type { SharedState } from '../state/shared-state.ts';
-import type { StreamBacklog, Vault } from '../vault/vault.ts';
+import { renewal } from '../vault/renewal.ts';
+import type { Change, StreamBacklog, Vault } from '../vault/vault.ts';
 import { putEnrolment, withoutSecret, type Enrolment } from './enrolment-store.ts';
 import { Handshake } from './handshake.ts';
 import { helloBody, lostNames, sealedBeyond } from './hello.ts';
-import { CATALOGUE_STREAM, type FrameType, type Welcome } from './messages.ts';
+import { CATALOGUE_STREAM, type FrameType, type Ticket, type Welcome } from './messages.ts';
 import { ownStreams } from './outbox-view.ts';
 import type { Outgoing } from './outgoing.ts';
+import { loadTicket, putTicket } from './ticket-store.ts';
 
 export interface GreetingParts {
   vault: Vault;
@@ -20,6 +22,8 @@ export interface GreetingParts {
   cloudTime?: (time: number) => void;
 }
 
+/** HELLOs whose answers are known as our own. */
+const REMEMBERED = 32;
 /** Between two tellings of all names, doubled each time. */
 const NAMES_PAUSE_MS = 30_000;
 const LONGEST_NAMES_PAUSE_MS = 86_400_000;
@@ -35,10 +39,17 @@ export class Greeting {
   private namesFrom = 1;
   private namesAgainAt = -Infinity;
   private namesPauseMs = NAMES_PAUSE_MS;
+  /** Names this process to the cloud: a copy of the vault runs in another one. */
+  private readonly session: number;
+  /** Ids of the newest HELLOs, the last one at the end. */
+  private asked: readonly number[] = [];
+  /** Read from the vault for the first HELLO. */
+  private ticket: { newest: Ticket | undefined } | undefined;
 
   constructor(parts: GreetingParts) {
     this.parts = parts;
     this.enrolment = parts.enrolment;
+    this.session = newId(parts.random);
     this.handshake = new Handshake(parts.clock, parts.random);
   }
 
@@ -52,21 +63,40 @@ export class Greeting {
 
   /** The body of a HELLO about what is here now. */
   async hello(): Promise<Uint8Array> {
-    const { vault, state } = this.parts;
-    return helloBody(this.enrolment, await ownStreams(vault), state.stamps(), this.namesFrom);
+    const { vault, state, random } = this.parts;
+    this.ticket ??= { newest: await loadTicket(vault) };
+    const { session, ticket } = this;
+    const id = newId(random);
+    this.asked = [...this.asked, id].slice(-REMEMBERED);
+    const writer = { id, session, ...(ticket.newest === undefined ? {} : { ticket: ticket.newest }) };
+    return helloBody(this.enrolment, await ownStreams(vault), state.stamps(), this.namesFrom, writer);
+  }
+
+  /** Whether this very process asked: what is said to another copy of this gateway says nothing of what is held of ours. */
+  isOurs(answers: number | undefined): boolean {
+    return answers !== undefined && this.asked.includes(answers);
   }
 
   /** Why this vault must not go on after what WELCOME says, or what waits here. From now on the secret of the token is forgotten. */
-  async judge({ streams }: Welcome): Promise<{ ahead: string } | { backlog: readonly StreamBacklog[] }> {
+  async judge({ streams, ticket }: Welcome): Promise<{ ahead: string } | { backlog: readonly StreamBacklog[] }> {
     const { vault } = this.parts;
     const backlog = await ownStreams(vault);
     const ahead = sealedBeyond(streams, backlog);
     if (ahead !== undefined) return { ahead };
-    if (this.enrolment.tokenSecret !== undefined) {
-      this.enrolment = withoutSecret(this.enrolment);
-      await vault.commit([putEnrolment(this.enrolment)]);
-    }
+    const enrolment = this.enrolment.tokenSecret === undefined ? this.enrolment : withoutSecret(this.enrolment);
+    const changes: Change[] = enrolment === this.enrolment ? [] : [putEnrolment(enrolment)];
+    // On the disk before the first block goes: whoever copies this vault from now on copies the ticket, too.
+    const newer = ticket !== undefined && ticket[0] > (this.ticket?.newest?.[0] ?? 0) ? ticket : undefined;
+    if (newer !== undefined) changes.push(putTicket(vault, newer));
+    if (changes.length > 0) await vault.commit(changes);
+    this.enrolment = enrolment;
+    if (newer !== undefined) this.ticket = { newest: newer };
     return { backlog };
+  }
+
+  /** Somebody else writes under this incarnation: from the next start on this vault goes on under another one. */
+  async giveWay(): Promise<void> {
+    await this.parts.vault.commit([renewal(this.parts.vault)]);
   }
 
   /** WELCOME is taken. True when a session begins with it, false when it answers a heartbeat. */
@@ -93,3 +123,5 @@ export class Greeting {
     return Math.max(clock.now(), clock.monotonic() + this.cloudOffset);
   }
 }
+
+const newId = (random: () => number): number => Math.floor(random() * 2 ** 48);

@@ -6,6 +6,10 @@ const HELLO = { floorMs: 1_000, firstMs: 5_000, capMs: 60_000 };
 const HALTED = { floorMs: 60_000, firstMs: 120_000, capMs: 300_000 };
 /** Without any frame for so long, HELLO says that the gateway is alive. */
 const HEARTBEAT_MS = 60_000;
+/** However busy the link is: a copy of this gateway is found out by its HELLO and ours. */
+const HELLO_EVERY_MS = 300_000;
+/** HELLOs that something else asks for are this far apart. */
+const APART_MS = 10_000;
 /** So many HELLOs without an answer, and the cloud behind the broker counts as gone. */
 const SILENT_AFTER = 3;
 
@@ -25,6 +29,8 @@ export class Handshake {
   private at = Infinity;
   private unanswered = 0;
   private lastSent = -Infinity;
+  private lastHello = -Infinity;
+  private early = Infinity;
 
   constructor(clock: Clock, random: () => number) {
     this.clock = clock;
@@ -46,12 +52,14 @@ export class Handshake {
     this.welcomed = false;
     this.reason = reason;
     this.fault = fault ? reason : undefined;
+    this.early = Infinity;
     this.at = Infinity;
   }
 
   halt(reason: string): void {
     this.welcomed = false;
     this.halted = reason;
+    this.early = Infinity;
     this.at = this.clock.monotonic() + this.haltedBackoff.next();
   }
 
@@ -60,10 +68,17 @@ export class Handshake {
     this.lastSent = this.clock.monotonic();
   }
 
+  /** Somebody else is welcome under our name: HELLO soon, whoever has the newer ticket goes on. */
+  soon(): void {
+    if (this.halted === undefined) this.early = Math.max(this.clock.monotonic(), this.lastHello + APART_MS);
+  }
+
   /** HELLO was sent. True when so many went unanswered that a welcome no longer counts. */
   said(): boolean {
     const backoff = this.halted === undefined ? this.backoff : this.haltedBackoff;
     this.at = this.clock.monotonic() + backoff.next();
+    this.lastHello = this.clock.monotonic();
+    this.early = Infinity;
     this.unanswered++;
     return this.welcomed && this.unanswered > SILENT_AFTER;
   }
@@ -80,6 +95,10 @@ export class Handshake {
 
   /** When HELLO is due; only while there is a connection. */
   due(): number {
-    return this.welcomed && this.unanswered === 0 ? this.lastSent + HEARTBEAT_MS : this.at;
+    const usual =
+      this.welcomed && this.unanswered === 0
+        ? Math.min(this.lastSent + HEARTBEAT_MS, this.lastHello + HELLO_EVERY_MS)
+        : this.at;
+    return Math.min(usual, this.early);
   }
 }

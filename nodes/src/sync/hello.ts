@@ -3,7 +3,7 @@ import { encodeBody } from './body.ts';
 import type { Enrolment } from './enrolment-store.ts';
 import { enrolmentProof } from './enrolment.ts';
 import { publicKeys } from './identity.ts';
-import { CATALOGUE_STREAM, SCHEMA_VERSION, hello, type Stamp, type Welcome } from './messages.ts';
+import { CATALOGUE_STREAM, SCHEMA_VERSION, hello, type Hello, type Stamp, type Welcome } from './messages.ts';
 import { normalise, without } from './ranges.ts';
 import { SOFTWARE } from './version.ts';
 
@@ -16,6 +16,7 @@ export function helloBody(
   backlog: readonly StreamBacklog[],
   state: Record<string, Stamp>,
   namesFrom: number,
+  writer: Pick<Hello, 'id' | 'session' | 'ticket'>,
 ): Uint8Array {
   const enrol =
     tokenSecret === undefined
@@ -27,7 +28,7 @@ export function helloBody(
       return [stream, { lowest: stream === CATALOGUE_STREAM ? Math.min(namesFrom, waits) : waits, sealed }];
     }),
   );
-  return encodeBody(hello, { schema: SCHEMA_VERSION, software: SOFTWARE, ...enrol, streams, state });
+  return encodeBody(hello, { schema: SCHEMA_VERSION, software: SOFTWARE, ...enrol, ...writer, streams, state });
 }
 
 /**

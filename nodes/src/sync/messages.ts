@@ -33,12 +33,28 @@ export const stamp = z.object({
 });
 export type Stamp = z.infer<typeof stamp>;
 
+/** Names a HELLO, or the process that says it: random. */
+const randomId = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+
+/** A rolling ticket: its number, and what tells it from one of that number that a restored cloud hands out again. */
+export const ticket = z.tuple([
+  z.number().int().min(1).max(Number.MAX_SAFE_INTEGER),
+  byteString.refine((bytes) => bytes.length === 16, 'expected 16 bytes'),
+]);
+export type Ticket = z.infer<typeof ticket>;
+
 /** up/hello: what the gateway holds. Sent after each connect, until a WELCOME comes. */
 export const hello = z.object({
   schema: z.number().int().min(0).max(0xffff),
   software: z.string().max(64),
   /** Registers the gateway's keys (they stand in the frame's header). `proof` is HMAC-SHA256 with the token's secret, see sync/enrolment. */
   enrol: z.object({ token: z.string().max(64), proof: byteString }).optional(),
+  /** Names this HELLO: the answer repeats it, since all copies of a gateway hear the same topics. */
+  id: randomId,
+  /** Names the process that says it. */
+  session: randomId,
+  /** The newest ticket that the cloud gave this incarnation; absent before the first. There has to be room above it. */
+  ticket: ticket.refine(([number]) => number < 2 ** 52, 'a ticket that nobody can have been given').optional(),
   /** For each stream: lowest block waiting and highest block sealed. */
   streams: z.record(streamName, z.object({ lowest: blockNumber, sealed: z.number().int().min(0) })),
   /** Stamps of the shared documents in force here, by key. */
@@ -55,6 +71,10 @@ export const welcome = z.object({
   streams: streamRanges,
   /** Bytes of unacknowledged frames that the gateway may have under way. */
   credits: z.number().int().min(0),
+  /** The HELLO that this answers. */
+  answers: randomId,
+  /** To be stored before any block is sent, and shown in the next HELLO; absent: the last one goes on counting. */
+  ticket: ticket.optional(),
 });
 export type Welcome = z.infer<typeof welcome>;
 
@@ -177,6 +197,8 @@ export type Ack = z.infer<typeof ack>;
 export const nack = z.object({
   code: z.enum(['retry', 'poison', 'upgrade', 'fenced', 'unknown']),
   reason: z.string().max(1024),
+  /** The HELLO that is refused, with `fenced` and `unknown`. */
+  answers: randomId.optional(),
   stream: streamName.optional(),
   blocks: ranges.optional(),
   /** The oldest and the newest schema that the cloud reads. */

@@ -9,11 +9,6 @@ import type { Range } from '../vault/vault.ts';
 
 const HOLD = { floorMs: 500, firstMs: 5_000, capMs: 60_000 };
 
-const REFUSALS = {
-  fenced: 'another copy of this gateway is running',
-  unknown: 'the cloud does not know this gateway',
-} as const;
-
 export interface ReceiptParts {
   clock: Clock;
   random: () => number;
@@ -38,12 +33,18 @@ export class Receipts {
     const { streams, alerts, gaps, conflicts, verdict } = decodeBody(ack, body);
     this.holdBackoff.reset();
     lanes.alerts.acknowledged(alerts);
-    this.held(streams);
     for (const [stream, ranges] of Object.entries(conflicts ?? {})) {
-      settling.conflicts(stream, ranges);
-      lanes.accounts.conflicts(ranges.reduce((sum, [from, to]) => sum + to - from + 1, 0));
+      const ours = lanes.blocks.sentOf(stream, ranges);
+      if (ours.length === 0) continue;
+      settling.conflicts(stream, ours);
+      lanes.accounts.conflicts(ours.reduce((sum, [from, to]) => sum + to - from + 1, 0));
       complain(`the cloud holds other bytes under blocks of ${stream}, and keeps those`);
     }
+    this.held(
+      Object.fromEntries(
+        Object.entries(streams).map(([stream, ranges]) => [stream, lanes.blocks.sentOf(stream, ranges)]),
+      ),
+    );
     if (gaps !== undefined) lanes.gaps.acknowledged(gaps);
     if (verdict !== undefined) lanes.accounts.verdict(verdict);
     return alerts.length > 0;
@@ -59,9 +60,8 @@ export class Receipts {
   }
 
   /** A NACK. Why nothing may be sent any more, or undefined when it goes on. */
-  refused(body: Uint8Array): string | undefined {
+  refused({ code, reason, stream, blocks, schemas }: Nack): string | undefined {
     const { clock, lanes, settling, complain } = this.parts;
-    const { code, reason, stream, blocks, schemas }: Nack = decodeBody(nack, body);
     if (code === 'upgrade') {
       const older = olderEnd(schemas);
       if (older !== undefined) return `${older}: ${reason}; what waits is kept`;
@@ -71,10 +71,11 @@ export class Receipts {
     } else if (code === 'poison') {
       complain(`the cloud cannot read blocks of ${stream ?? 'a stream'}: ${reason}`);
       if (stream === undefined || blocks === undefined) return undefined;
-      lanes.blocks.acknowledged(stream, blocks);
-      settling.poison(stream, blocks);
+      const ours = lanes.blocks.sentOf(stream, blocks);
+      lanes.blocks.acknowledged(stream, ours);
+      settling.poison(stream, ours);
     } else {
-      return `${REFUSALS[code]}: ${reason}`;
+      return `${code === 'fenced' ? 'another copy of this gateway is running' : 'the cloud does not know this gateway'}: ${reason}`;
     }
     return undefined;
   }

@@ -6,13 +6,23 @@ import { StatusKeeper, stateOf, type BridgeStatus } from './bridge-status.ts';
 import { FrameEnd } from './frame-end.ts';
 import { Greeting, type GreetingParts } from './greeting.ts';
 import { Lanes } from './lanes.ts';
-import { stateDown, stateUp, welcome, type FrameType, type StateDown, type Welcome } from './messages.ts';
+import {
+  nack,
+  stateDown,
+  stateUp,
+  welcome,
+  type FrameType,
+  type Nack,
+  type StateDown,
+  type Welcome,
+} from './messages.ts';
 import { OutboxView } from './outbox-view.ts';
 import { Receipts } from './receipts.ts';
 import { Settling } from './settling.ts';
 import { remainingOf } from './sync-progress.ts';
 import type { Lane, Transport } from './transport.ts';
 import { Uplink } from './uplink.ts';
+import { Work } from './work.ts';
 
 export interface SessionParts extends GreetingParts {
   transport: Transport;
@@ -24,8 +34,6 @@ export interface SessionParts extends GreetingParts {
 
 /** So many time-outs in a row, and the cloud is asked whether it is still there. */
 const SILENT_AFTER = 3;
-/** After a failure of the vault. */
-const RETRY_MS = 5_000;
 
 /**
  * The gateway's end of the tide protocol as a step machine: no socket and no timer of its own. The owner reports what
@@ -42,12 +50,9 @@ export class Session {
   private readonly receipts: Receipts;
   private readonly outbox: OutboxView;
   private readonly keeper: StatusKeeper;
-  /** What went wrong with the vault, until it goes right again. */
-  private trouble: string | undefined;
-  private retryAt = -Infinity;
+  private readonly work: Work;
   private releaseAt = Infinity;
   private timeouts = 0;
-  private work: Promise<void> = Promise.resolve();
   private stepping: Promise<void> | undefined;
   private again = false;
 
@@ -61,6 +66,7 @@ export class Session {
       this.outbox.alertsChanged();
       parts.wake();
     });
+    this.work = new Work(clock, parts.wake);
     const keeper = new StatusKeeper(clock);
     const frames = new FrameEnd(clock, enrolment, vault.incarnation);
     const greeting = new Greeting(parts);
@@ -138,7 +144,7 @@ export class Session {
 
   /** When to call `step` next even if nothing happens, monotonic milliseconds. */
   nextWake(): number {
-    if (this.trouble !== undefined) return this.retryAt;
+    if (this.work.trouble !== undefined) return this.work.retryAt;
     const { up } = this.uplink;
     const { handshake } = this.greeting;
     return Math.min(
@@ -153,7 +159,7 @@ export class Session {
   /** Waits for what is under way and stores the acknowledgements that have come. */
   async close(): Promise<void> {
     await this.stepping;
-    await this.work;
+    await this.work.ended();
     await this.settling.close();
   }
 
@@ -162,7 +168,7 @@ export class Session {
     const { own: backlog, alertsWaiting } = this.outbox;
     const remaining = remainingOf(backlog, (stream) => blocks.releasedOf(stream));
     const { halted, fault, welcomed, reason } = this.greeting.handshake;
-    const error = halted ?? fault ?? this.trouble ?? this.settling.trouble;
+    const error = halted ?? fault ?? this.work.trouble ?? this.settling.trouble;
     const waiting = remaining.coarse + remaining.fine + alertsWaiting;
     const { conflict } = this.lanes.accounts;
     const state = stateOf(error, this.uplink.up.bulk, welcomed, waiting, conflict);
@@ -185,14 +191,14 @@ export class Session {
       this.stepping = undefined;
     } catch (error) {
       this.stepping = undefined;
-      this.failed(error);
+      this.work.failed(error);
     }
   }
 
   private async once(): Promise<void> {
     const { clock, lanes, outbox } = this;
     const { handshake } = this.greeting;
-    if (this.trouble !== undefined && clock.monotonic() < this.retryAt) return;
+    if (this.work.trouble !== undefined && clock.monotonic() < this.work.retryAt) return;
     const all = await outbox.look();
     if (all !== undefined) {
       lanes.observe(outbox.own, all);
@@ -207,7 +213,7 @@ export class Session {
     await lanes.step(handshake, () => {
       if (++this.timeouts >= SILENT_AFTER) this.silent();
     });
-    this.trouble = undefined;
+    this.work.trouble = undefined;
     this.settling.step();
   }
 
@@ -226,27 +232,24 @@ export class Session {
   private take(type: FrameType, body: Uint8Array): void {
     if (type === 'welcome') {
       const message = decodeBody(welcome, body);
-      this.later(() => this.welcome(message));
+      if (this.greeting.isOurs(message.answers)) this.work.later(() => this.welcome(message));
+      else this.another('a welcome', true);
     } else if (type === 'ack') {
       const alerts = this.receipts.acknowledged(body);
       this.timeouts = 0;
       if (alerts) this.outbox.alertsChanged();
     } else if (type === 'nack') {
-      const halted = this.receipts.refused(body);
-      if (halted !== undefined) this.halt(halted);
+      this.refused(decodeBody(nack, body));
     } else if (type === 'state') {
       const { documents } = decodeBody(stateDown, body);
-      this.later(() => this.apply(documents));
+      this.work.later(() => this.apply(documents));
     }
   }
 
   private async welcome(message: Welcome): Promise<void> {
     const { greeting, lanes } = this;
     const judged = await greeting.judge(message);
-    if ('ahead' in judged) {
-      this.halt(judged.ahead);
-      return;
-    }
+    if ('ahead' in judged) return this.giveWay(judged.ahead);
     if (!this.uplink.up.bulk) return;
     if (greeting.welcomed(message)) {
       this.timeouts = 0;
@@ -260,6 +263,30 @@ export class Session {
     this.outbox.blocksChanged();
   }
 
+  private refused(message: Nack): void {
+    const { code, answers } = message;
+    if ((code === 'fenced' || code === 'unknown') && !this.greeting.isOurs(answers)) {
+      this.another('a refusal', false);
+      return;
+    }
+    const halted = this.receipts.refused(message);
+    if (halted === undefined) return;
+    if (code === 'fenced') this.work.later(() => this.giveWay(halted));
+    else this.halt(halted);
+  }
+
+  /** All copies of a gateway hear the same topics; but an answer may also be a late one to this gateway before it started anew. */
+  private another(what: string, isWelcome: boolean): void {
+    this.keeper.refused(`${what} for no HELLO of this process: a late one, or another copy of this gateway runs`);
+    if (isWelcome) this.greeting.handshake.soon();
+  }
+
+  /** Nothing more goes out under this incarnation, and what is here stays. */
+  private async giveWay(reason: string): Promise<void> {
+    this.halt(`${reason}. What waits is kept; restart this gateway, and it goes on under a new incarnation`);
+    await this.greeting.giveWay();
+  }
+
   private async apply(documents: StateDown['documents']): Promise<void> {
     const { stamps, refused } = await this.parts.state.apply(documents, this.greeting.bestTime());
     for (const { key, reason } of refused) this.keeper.refused(`document ${key}: ${reason}`);
@@ -269,19 +296,5 @@ export class Session {
   private halt(reason: string): void {
     this.greeting.handshake.halt(reason);
     this.lanes.reset();
-  }
-
-  private failed(error: unknown): void {
-    this.trouble = reasonOf(error);
-    this.retryAt = this.clock.monotonic() + RETRY_MS;
-    this.parts.wake();
-  }
-
-  /** Work that a frame asks for, one after the other, outside of the step. */
-  private later(task: () => Promise<void>): void {
-    this.work = this.work.then(task).then(
-      () => this.parts.wake(),
-      (error: unknown) => this.failed(error),
-    );
   }
 }

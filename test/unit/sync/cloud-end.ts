@@ -36,6 +36,7 @@ import {
   type Nack,
   type PeerKeys,
   type Stamp,
+  type Ticket,
   type Verdict,
   type WireGap,
 } from '@tidegate/nodes/sync';
@@ -75,6 +76,8 @@ export class CloudEnd {
   readonly unreadable = new Set<string>();
   refuseWith: Nack | undefined;
   credits = 262_144;
+  /** Handed out so far. */
+  tickets = 0;
   /** Questions about blocks of earlier incarnations, and whether they are answered: an older cloud does not. */
   questions = 0;
   answers = true;
@@ -108,7 +111,8 @@ export class CloudEnd {
     this.incarnation = header.incarnation;
     if (this.refuseWith !== undefined) {
       this.keys ??= header.keys;
-      return [this.send('nack', encodeBody(nack, this.refuseWith))];
+      const about = address.type === 'hello' ? { answers: decodeBody(hello, body).id } : {};
+      return [this.send('nack', encodeBody(nack, { ...this.refuseWith, ...about }))];
     }
     if (address.type === 'hello') this.current = header.incarnation;
     if (address.type === 'hello') return this.welcome(address, decodeBody(hello, body), header.keys);
@@ -149,7 +153,9 @@ export class CloudEnd {
     const streams = Object.fromEntries(
       Object.keys(message.streams).map((stream) => [stream, pairs(this.numbers(stream))]),
     );
-    return [this.send('welcome', encodeBody(welcome, { time: this.clock.now(), streams, credits: this.credits }))];
+    const answer = { time: this.clock.now(), streams, credits: this.credits, answers: message.id };
+    const ticket: Ticket = [++this.tickets, new Uint8Array(16)];
+    return [this.send('welcome', encodeBody(welcome, { ...answer, ticket }))];
   }
 
   private placeOf(stream: string): string {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { QUOTA_FOUND } from '../budget/budget-options.ts';
-import { encodeCbor } from '../cbor.ts';
+import { decodeCbor, encodeCbor } from '../cbor.ts';
+import { RENEWAL } from '../renewal.ts';
 import { checkPlace } from '../keys/file-place.ts';
 import type { Parts } from './sqlite-parts.ts';
 
@@ -16,7 +17,8 @@ export function settleIncarnation(parts: Parts, { isNew, lossy }: Beginning): vo
   const { directory, keys, store, findings } = parts;
   const place = checkPlace(directory, keys.ring, store.sealer);
   const copied = place.verdict === 'copied' || (place.verdict === 'first' && !isNew);
-  if (parts.incarnation.length === 0 || lossy || copied) {
+  const asked = renewalAsked(parts);
+  if (parts.incarnation.length === 0 || lossy || copied || asked) {
     beginIncarnation(parts);
     if (lossy)
       findings.problems.push('numbers that were given out may be lost: the vault goes on under a new incarnation');
@@ -24,8 +26,18 @@ export function settleIncarnation(parts: Parts, { isNew, lossy }: Beginning): vo
       findings.problems.push(
         `the vault is a copy (${place.reasons.join('; ')}): it goes on under a new incarnation, and blocks that waited go out under the old one`,
       );
+    else if (asked)
+      findings.problems.push(
+        'another copy of the vault wrote to the cloud: this one goes on under a new incarnation, and blocks that waited go out under the old one',
+      );
   }
   if (place.verdict !== 'same') place.keep();
+}
+
+/** The cloud has said that somebody else writes under this incarnation (`renewal.ts`). */
+function renewalAsked({ catalogue, incarnation }: Parts): boolean {
+  const value = catalogue.documents.get(RENEWAL.namespace, RENEWAL.key);
+  return value !== undefined && decodeCbor(value) === incarnation.toString('hex');
 }
 
 /** The quota that was found goes with it, so that a store keeps the one of its first start. */
@@ -34,6 +46,7 @@ function beginIncarnation(parts: Parts): void {
   parts.incarnation = randomBytes(16);
   parts.commit([
     { kind: 'incarnation', incarnation: parts.incarnation, head: parts.catalogue.head },
+    { kind: 'document', ...RENEWAL, value: undefined },
     ...(found ? [{ kind: 'document', ...QUOTA_FOUND, value: encodeCbor(quotaBytes) } as const] : []),
   ]);
 }

@@ -96,6 +96,30 @@ const movesWatermark = (): Breakage => ({
     }),
 });
 
+/** The cloud takes every ticket: a copy goes on beside the one it was copied from. */
+const fencesNobody = (): Breakage => ({
+  store: (store) =>
+    overriding(store, {
+      exchangeTicket: (incarnationId, decide) =>
+        store.exchangeTicket(incarnationId, (held) => {
+          const decision = decide(held);
+          return 'fenced' in decision && decision.fenced === true ? { ...decision, fenced: false } : decision;
+        }),
+    }),
+});
+
+/** The cloud takes a ticket for old as soon as the next one is handed out, though the answer may be lost. */
+const fencesTooSoon = (): Breakage => ({
+  store: (store) =>
+    overriding(store, {
+      exchangeTicket: (incarnationId, decide) =>
+        store.exchangeTicket(incarnationId, (held) => {
+          const [newest] = held?.given.toReversed() ?? [];
+          return decide(newest === undefined ? held : { shown: newest, given: [], passed: [] });
+        }),
+    }),
+});
+
 /** What each is, and what of the oracle finds it. */
 export const BREAKAGES: Readonly<Record<string, { make: () => Breakage; finds: RegExp }>> = {
   'acknowledges before the commit': { make: acknowledgesEarly, finds: /the cloud’s database has no row of it/ },
@@ -105,5 +129,7 @@ export const BREAKAGES: Readonly<Record<string, { make: () => Breakage; finds: R
     finds: /the cloud’s database has no row of it|forks and poison|not caught up/,
   },
   'adds on receipt': { make: addsOnReceipt, finds: /parts of window/ },
+  'fences nobody': { make: fencesNobody, finds: /writes under the incarnation of a lost disk/ },
+  'fences too soon': { make: fencesTooSoon, finds: /there was no other one/ },
   'moves a watermark': { make: movesWatermark, finds: /the cloud’s database has no row of it/ },
 };

@@ -24,6 +24,12 @@ export class CloudHistory {
     return this.rows.alert(gateway, id, Number(revision));
   }
 
+  /** Highest ticket of an incarnation: of all that were handed out, and of those that were shown. */
+  tickets(incarnation: string): { given: number; shown: number } {
+    this.rows ??= new CloudRows(this.file);
+    return this.rows.tickets(incarnation);
+  }
+
   hadBeforeRestore(key: string): string | undefined {
     return this.before.get(key);
   }

@@ -71,6 +71,17 @@ export class CloudRows {
     return found;
   }
 
+  /** Highest ticket of an incarnation: of all that were handed out, and of those that were shown. */
+  tickets(incarnation: string): { given: number; shown: number } {
+    const { given, shown } = this.db
+      .prepare<[Buffer], { given: number | null; shown: number | null }>(
+        `SELECT max(number) AS given, max(CASE fate WHEN 'shown' THEN number END) AS shown FROM tickets
+           JOIN incarnations ON incarnations.id = incarnation_id WHERE incarnation = ?`,
+      )
+      .get(Buffer.from(incarnation, 'hex'))!;
+    return { given: given ?? 0, shown: shown ?? 0 };
+  }
+
   count(table: 'forks' | 'poison'): number {
     return this.db.prepare<[], number>(`SELECT count(*) FROM ${table}`).pluck().get()!;
   }

@@ -27,6 +27,7 @@ const CALLS: ReadonlySet<string | symbol> = new Set<keyof Store>([
   'hello',
   'enrol',
   'incarnation',
+  'exchangeTicket',
   'markApplied',
   'held',
   'settled',

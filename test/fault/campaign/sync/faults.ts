@@ -1,6 +1,7 @@
 import type { Random } from '../random.ts';
 import type { Busy } from './busy.ts';
 import type { Cloud } from './cloud.ts';
+import type { CloudHistory } from './cloud-history.ts';
 import type { Flow } from './flow.ts';
 import type { Gateway } from './gateway.ts';
 import { CALM, type Broker, type Weather } from './network.ts';
@@ -15,6 +16,9 @@ export interface Scene {
   readonly gateways: readonly Gateway[];
   readonly flows: ReadonlyMap<Gateway, Flow>;
   readonly random: Random;
+  readonly history: CloudHistory;
+  /** When a gateway's disk was last replaced by an image of it, true time. */
+  imagedAt: number;
   /** Newest value of each document that the cloud has taken, by `gateway key`. */
   readonly documents: Map<string, unknown>;
   /** Does something after so many milliseconds, unless the faults are over by then. */
@@ -80,6 +84,22 @@ const weather: Fault = ({ random, gateways, cloud }) => {
   Object.assign(now, { loss, twice, flipped, delay });
 };
 
+/** What is sent now is lost, what is sent next arrives, and then the link is cut: the cloud holds the newer and not the older. */
+const hole: Fault = (scene) => {
+  const gateway = any(scene);
+  const sealNow = (loss: number): void => {
+    gateway.weather.loss = loss;
+    doing(scene, gateway, scene.flows.get(gateway)?.seal());
+    scene.later(20, () => {
+      gateway.session?.releaseNow();
+      gateway.step();
+    });
+  };
+  sealNow(1);
+  scene.later(600, () => sealNow(0));
+  scene.later(1_400, () => gateway.cut('the link was cut'));
+};
+
 /** Nothing comes through one way or both, and nobody is told. */
 const deaf: Fault = ({ random, gateways, cloud, later }) => {
   const { weather: now } = random.pick([...gateways, cloud]);
@@ -141,10 +161,13 @@ const killCloud: Fault = ({ cloud, later, random }) => {
 
 const killCloudAt: Fault = ({ cloud, random }) => cloud.dieAt(random.between(1, 20), random.chance(0.5));
 
-/** Whoever looks after the machines starts what has died. */
+/** Whoever looks after the machines starts what has died, and starts anew what asks for it. */
 const revive: Fault = ({ cloud, gateways }) => {
   cloud.start();
-  for (const gateway of gateways) gateway.start();
+  for (const gateway of gateways) {
+    if (gateway.isFenced) gateway.kill();
+    gateway.start();
+  }
 };
 
 /** A copy of the disk is made, and comes back later in the place of what is there then. */
@@ -158,9 +181,37 @@ const restoreGateway: Fault = (scene) => {
   });
 };
 
-const restoreCloud: Fault = ({ cloud, later, random }) => {
+/**
+ * An image of the disk is written back over the very files, so that nothing there tells. It is caught by its ticket, so the lost
+ * disk had to show a newer one.
+ */
+const imageGateway: Fault = (scene) => {
+  const { history, random, later, world } = scene;
+  const gateway = any(scene);
+  const incarnation = gateway.vault?.incarnation;
+  if (incarnation === undefined || gateway.contested !== undefined) return;
+  const copy = gateway.copy();
+  const { given } = history.tickets(incarnation);
+  // Each time it connects it says HELLO.
+  for (const ms of [0, 20_000, 40_000]) later(ms, () => gateway.cut('its disk is being copied'));
+  const putBack = (): void => {
+    if (gateway.contested !== undefined || gateway.vault?.incarnation !== incarnation) return;
+    if (history.tickets(incarnation).shown <= given) return later(5_000, putBack);
+    gateway.kill();
+    gateway.restore(copy, incarnation);
+    scene.imagedAt = world.now;
+    later(random.pick([10, 3_000]), () => gateway.start());
+  };
+  later(random.pick([10_000, 60_000, 120_000]), putBack);
+};
+
+const restoreCloud: Fault = (scene) => {
+  const { cloud, later, random, world } = scene;
   const copy = cloud.copy();
+  const copiedAt = world.now;
   later(random.pick([1_000, 10_000, 60_000]), () => {
+    // It would not know which of two disks wrote last: both are of before.
+    if (scene.imagedAt >= copiedAt) return;
     cloud.kill();
     cloud.restore(copy);
     later(random.pick([10, 3_000]), () => cloud.start());
@@ -183,6 +234,8 @@ export const FAULTS: readonly Fault[] = [
   ...Array<Fault>(3).fill(weather),
   document,
   fullOutbox,
+  hole,
+  hole,
   deaf,
   deaf,
   cut,
@@ -200,6 +253,8 @@ export const FAULTS: readonly Fault[] = [
   revive,
   revive,
   restoreGateway,
+  imageGateway,
+  imageGateway,
   restoreCloud,
   clockJump,
   slow,

@@ -38,6 +38,7 @@ import {
   type Blocks,
   type Event as Said,
   type Nack,
+  type Ticket,
 } from '@tidegate/nodes/sync';
 import type { z } from 'zod';
 import type { Random } from '../random.ts';
@@ -126,6 +127,7 @@ function body<T>(name: string, schema: z.ZodType<T>, make: (random: Random) => N
 }
 
 const stampOf = (random: Random) => ({ wall: random.below(1e12), counter: random.below(9), writer: 'cloud' });
+const ticketOf = (random: Random): Ticket => [random.between(1, 99), random.bytes(16)];
 const ranges: [number, number][] = [
   [1, 4],
   [7, 70_000],
@@ -136,6 +138,9 @@ const bodies = [
     schema: 1,
     software: 'a gateway',
     enrol: { token: 'aa'.repeat(8), proof: random.bytes(32) },
+    id: random.below(1e9),
+    session: random.below(1e9),
+    ticket: ticketOf(random),
     streams: { 'operations/60': { lowest: 3, sealed: random.between(3, 1e9) } },
     state: { 'set-point': stampOf(random) },
   })),
@@ -143,6 +148,8 @@ const bodies = [
     time: random.below(1e12),
     streams: { catalogue: ranges },
     credits: 262_144,
+    answers: random.below(1e9),
+    ticket: ticketOf(random),
   })),
   body('ack', ack, (): Ack => ({ streams: { 'operations/60': ranges }, alerts: [['ab'.repeat(16), 1]], gaps: ranges })),
   body('nack', nack, (): Nack => ({

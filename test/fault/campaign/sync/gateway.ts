@@ -70,6 +70,10 @@ export class Gateway {
   outgoing: Outgoing | undefined;
   session: Session | undefined;
   wakeAt = Infinity;
+  /** The incarnation under which this disk and a lost one have both written, until the gateway gives it up. */
+  contested: string | undefined;
+  /** How often it did. */
+  gaveWay = 0;
   /** Problems that the vault was opened with. */
   problems: readonly string[] = [];
   private readonly parts: GatewayParts;
@@ -132,10 +136,19 @@ export class Gateway {
     return this.opening === undefined ? this.files : readFiles(this.directory);
   }
 
-  /** Puts an older copy in the place of what is there; the process has to be dead. */
-  restore(copy: Files): void {
+  /**
+   * Puts an older copy in the place of what is there; the process has to be dead. `contested`: as an image of the whole disk,
+   * so that only the cloud can tell, and this incarnation went on after the copy was made.
+   */
+  restore(copy: Files, contested?: string): void {
     this.files = copy;
     this.older = true;
+    this.contested = contested;
+  }
+
+  /** The cloud has said that somebody else writes under its incarnation. */
+  get isFenced(): boolean {
+    return /restart this gateway/.test(this.session?.status().reason ?? '');
   }
 
   /** Somebody gives it a new token; the process has to be dead. */
@@ -178,11 +191,16 @@ export class Gateway {
     await this.ended;
     if (this.life !== life || !this.alive) return;
     const { directory, parts, older } = this;
-    putFiles(directory, this.files, older ? [PLACE] : []);
+    putFiles(directory, this.files, older && this.contested === undefined ? [PLACE] : []);
     this.opening = openLocalVault(vaultOptions(parts.home), this.clock);
     const opened = await this.opening;
     this.vault = opened;
     this.problems = (await opened.stats()).problems;
+    if (this.problems.some((problem) => problem.includes('wrote to the cloud'))) {
+      if (this.contested === undefined) throw new Error(`${this.name} gave way, and there was no other one`);
+      this.gaveWay++;
+    }
+    if (opened.incarnation !== this.contested) this.contested = undefined;
     await this.auditor.reconcile(opened, older);
     this.older = false;
     const vault = watchedVault(opened, (method, parameters, run) => this.around(life, method, parameters, run));

@@ -26,6 +26,8 @@ export const SETTLE_MS = 30 * MINUTE;
 export interface RoundResult extends Verdict {
   faults: number;
   frames: number;
+  /** Gateways that gave up their incarnation to a lost disk of theirs. */
+  gaveWay: number;
   /** Simulated milliseconds from the end of the faults until everything new was in the cloud. */
   caughtUpMs: number;
 }
@@ -43,6 +45,7 @@ export class Round implements Scene {
   readonly history: CloudHistory;
   readonly documents = new Map<string, unknown>();
   readonly databaseFile: string;
+  imagedAt = -Infinity;
   private readonly identity: Identity;
   private readonly acts: string[] = [];
   private over = false;
@@ -84,8 +87,11 @@ export class Round implements Scene {
       }
       this.calm();
       const caughtUpMs = await this.catchUp();
+      const double = this.gateways.find(({ contested }) => contested !== undefined);
+      if (double !== undefined) throw new Error(`${double.name} writes under the incarnation of a lost disk`);
       const verdict = await judge(this);
-      return { ...verdict, faults: this.acts.length, frames: this.broker.frames, caughtUpMs };
+      const gaveWay = this.gateways.reduce((sum, gateway) => sum + gateway.gaveWay, 0);
+      return { ...verdict, faults: this.acts.length, frames: this.broker.frames, gaveWay, caughtUpMs };
     } finally {
       for (const gateway of this.gateways) await gateway.close();
       this.cloud.close();
@@ -126,17 +132,23 @@ export class Round implements Scene {
   private async catchUp(): Promise<number> {
     for (let attempt = 0; ; attempt++) {
       const from = this.world.now;
-      await this.pass(CATCH_UP_MS, () => this.isCaughtUp() || this.isForgotten());
+      await this.pass(CATCH_UP_MS, () => this.isCaughtUp() || this.isForgotten() || this.isFenced());
       const took = this.world.now - from;
+      if (this.isFenced()) {
+        if (attempt > 2 * this.gateways.length) throw new Error(`fenced again and again: ${this.stateWords()}`);
+        await this.startAnew();
+        continue;
+      }
       if (!this.isForgotten()) {
         if (!this.isCaughtUp()) throw new Error(`not caught up after ${CATCH_UP_MS} ms of calm: ${this.stateWords()}`);
         await this.pass(SETTLE_MS, () => this.isSettled());
         if (!this.isSettled()) throw new Error(`not settled after ${SETTLE_MS} ms of calm: ${this.stateWords()}`);
         // What is still under way must change nothing any more, and everybody notices with whom it speaks.
         await this.pass(4 * MINUTE);
-        if (!this.isForgotten()) return took;
+        if (!this.isForgotten() && !this.isFenced()) return took;
       }
-      if (attempt > this.gateways.length || this.history.restores === 0)
+      if (!this.isForgotten()) continue;
+      if (attempt > 2 * this.gateways.length || this.history.restores === 0)
         throw new Error(`a cloud that lost nothing does not know its gateway: ${this.stateWords()}`);
       await this.enrolAgain();
     }
@@ -159,12 +171,32 @@ export class Round implements Scene {
     }
   }
 
+  private isFenced(): boolean {
+    return this.gateways.some((gateway) => gateway.isFenced);
+  }
+
+  /** What a person does about it. */
+  private async startAnew(): Promise<void> {
+    for (const gateway of this.gateways.filter((one) => one.isFenced)) {
+      this.acts.push(`start ${gateway.name} anew`);
+      if (gateway.contested === undefined)
+        throw new Error(`${gateway.name} is fenced, and there was no other one: ${gateway.session!.status().reason}`);
+      // It stores that it gives way before it is done.
+      await this.busy.quiet();
+      gateway.kill();
+      gateway.start();
+    }
+  }
+
   private isCaughtUp(): boolean {
-    return this.gateways.every(({ session }) => {
-      const status = session?.status();
+    return this.gateways.every((gateway) => {
+      const status = gateway.session?.status();
       if (status === undefined) return false;
       const { state, blocksWaiting, alertsWaiting } = status;
-      return state === 'up-to-date' && blocksWaiting === 0 && alertsWaiting === 0;
+      // A restored cloud holds less than was delivered to it; and what this flow gives up, its vault takes for delivered.
+      const differs = this.history.restores > 0 || this.flows.get(gateway)!.gaveUp;
+      const isUp = state === 'up-to-date' || (state === 'conflict' && differs);
+      return isUp && blocksWaiting === 0 && alertsWaiting === 0;
     });
   }
 

@@ -13,12 +13,13 @@ export const simulation: Kind = {
         if (group.round !== undefined && group.round !== number) continue;
         const round = new Round(`${group.seed}/${number}`, template);
         try {
-          const { fates, windows, nameless, frames, faults, caughtUpMs } = await round.run();
+          const { fates, windows, nameless, frames, faults, gaveWay, caughtUpMs } = await round.run();
           for (const [fate, count] of Object.entries(fates)) group.count(fate, count);
           group.count('folds compared', windows);
           group.count('blocks without names', nameless);
           group.count('frames', frames);
           group.count('faults', faults);
+          group.count('gateways that gave way', gaveWay);
           group.most('seconds of calm until caught up', Math.ceil(caughtUpMs / 1000));
           group.passed();
         } catch (error) {
