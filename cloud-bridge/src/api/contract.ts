@@ -16,8 +16,12 @@ export interface GatewayView {
   forks: number;
   /** Declared gaps: spans of readings, blocks or alerts that the gateway gave up or lost. */
   gaps: number;
-  /** Frames of this gateway that were refused since the start, and the newest reason. */
+  /**
+   * Frames and blocks of this gateway that were refused since the start, by kind (docs/protocol.md: reasons for refusal, codes of
+   * NACK, `conflict`, `bad-record`), and the newest reason.
+   */
   refused: number;
+  refusedKinds: Record<string, number>;
   refusedReason: string | null;
 }
 

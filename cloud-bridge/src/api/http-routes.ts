@@ -32,7 +32,7 @@ import {
   seriesQuery,
   summariesQuery,
 } from './query.ts';
-import { alertView, foldWindows, gatewayView, seriesView } from './views.ts';
+import { alertView, foldWindows, gatewayView, refusedView, seriesView } from './views.ts';
 
 export interface ApiParts {
   store: Store;
@@ -72,7 +72,7 @@ function addReads(app: FastifyInstance, { store, clock, refusal }: ApiParts): vo
     return {
       gateways: views.map((view) => {
         const refused = refusal(view.gateway);
-        return refused === undefined ? view : { ...view, refused: refused.count, refusedReason: refused.reason };
+        return refused === undefined ? view : { ...view, ...refusedView(refused) };
       }),
     };
   });

@@ -32,7 +32,16 @@ export function gatewayView(facts: GatewayFacts, refusal: Refusal | undefined, n
     openAlerts,
     forks,
     gaps,
+    ...refusedView(refusal),
+  };
+}
+
+export function refusedView(
+  refusal: Refusal | undefined,
+): Pick<GatewayView, 'refused' | 'refusedKinds' | 'refusedReason'> {
+  return {
     refused: refusal?.count ?? 0,
+    refusedKinds: refusal?.kinds ?? {},
     refusedReason: refusal?.reason ?? null,
   };
 }

@@ -71,7 +71,7 @@ export class AlertLane {
         committed.push(item);
       } catch (error) {
         if (!isBadRecord(error)) throw error;
-        refusals.count(item.sender.label, reasonOf(error));
+        refusals.failed(item.sender.label, error);
       }
     }
     return { outcome, committed };
@@ -88,7 +88,7 @@ export class AlertLane {
       return { kind: 'alert', gatewayId, alert, body, digest };
     } catch (error) {
       const reason = `alert ${id} revision ${revision}: ${reasonOf(error)}`.slice(0, 500);
-      this.parts.refusals.count(sender.label, reason);
+      this.parts.refusals.count(sender.label, 'poison', reason);
       const kept = body.subarray(0, MAX_ALERT_BYTES);
       const number = Number.parseInt(id.slice(0, 12), 16);
       return { kind: 'poison', gatewayId, incarnationId, stream: ALERT_POISON, number, digest, reason, body: kept };

@@ -67,6 +67,7 @@ export class BulkLane {
     try {
       outcome = await this.merge(records, slices);
     } catch (error) {
+      for (const { sender } of [...this.pending, ...this.closed]) this.opener.note(sender);
       this.pending = [];
       this.closed = [];
       this.waiting = 0;
@@ -169,7 +170,7 @@ export class BulkLane {
     } catch (error) {
       if (!isBadRecord(error)) throw error;
       // Not even that: it is answered as poison, and all that stays is the count.
-      refusals.count(unit.sender.label, reasonOf(error));
+      refusals.failed(unit.sender.label, error);
       return { inserted: 0, duplicates: 0, forks: 0 };
     }
   }
@@ -180,10 +181,14 @@ export class BulkLane {
       if (end.kind === 'receipt') receipts.block(sender, end.stream, end.number);
       else if (end.kind === 'fork') {
         receipts.conflict(sender, end.stream, end.number);
-        this.parts.refusals.count(sender.label, `block ${end.number} of ${end.stream} is here with other bytes`);
+        this.parts.refusals.count(
+          sender.label,
+          'conflict',
+          `block ${end.number} of ${end.stream} is here with other bytes`,
+        );
       } else {
         receipts.poison(sender, end.stream, end.number, end.reason);
-        this.parts.refusals.count(sender.label, `block ${end.number} of ${end.stream}: ${end.reason}`);
+        this.parts.refusals.count(sender.label, 'poison', `block ${end.number} of ${end.stream}: ${end.reason}`);
       }
     }
     receipts.send();

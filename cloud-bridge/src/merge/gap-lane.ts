@@ -50,7 +50,7 @@ export class GapLane {
         inserted += (await store.merge([record], clock.now())).inserted;
       } catch (error) {
         if (!isBadRecord(error)) throw error;
-        refusals.count(sender.label, `a declared gap: ${reasonOf(error)}`);
+        refusals.count(sender.label, 'bad-record', `a declared gap: ${reasonOf(error)}`);
       }
     }
     return inserted;

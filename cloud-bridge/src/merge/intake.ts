@@ -5,6 +5,8 @@ export interface Arrival {
   bytes: Uint8Array;
 }
 
+/** Gateways whose frames did not fit that are remembered. */
+const MAX_TURNED_AWAY = 64;
 /** What an arrival costs in memory beside its payload, roughly. Bytes. */
 const OVERHEAD = 256;
 
@@ -16,6 +18,7 @@ const OVERHEAD = 256;
 export class Intake {
   /** Frames that did not fit, since the start. */
   dropped = 0;
+  private turnedAway = new Map<string, Pick<Address, 'tenant' | 'gateway'>>();
   private readonly alerts = new Queue();
   private readonly control = new Queue();
   private readonly live = new Queue();
@@ -30,16 +33,28 @@ export class Intake {
 
   /** False when the frame was dropped. */
   offer(arrival: Arrival): boolean {
-    const { type } = arrival.address;
+    const { type, tenant, gateway } = arrival.address;
     const urgent = type !== 'live' && type !== 'fill';
     const used = urgent ? this.alerts.bytes + this.control.bytes : this.live.bytes + this.fill.bytes;
     if (used + arrival.bytes.length + OVERHEAD > (urgent ? this.urgentLimit : this.bulkLimit)) {
       this.dropped++;
+      if (this.turnedAway.size < MAX_TURNED_AWAY) this.turnedAway.set(`${tenant}/${gateway}`, { tenant, gateway });
       return false;
     }
     const queue = type === 'alert' ? this.alerts : urgent ? this.control : type === 'live' ? this.live : this.fill;
     queue.put(arrival);
     return true;
+  }
+
+  get isTurningAway(): boolean {
+    return this.turnedAway.size > 0;
+  }
+
+  /** Whose frames did not fit since the last call, as their topics say, as far as they are remembered. */
+  takeTurnedAway(): Iterable<Pick<Address, 'tenant' | 'gateway'>> {
+    const turnedAway = this.turnedAway;
+    this.turnedAway = new Map();
+    return turnedAway.values();
   }
 
   /** Alerts as long as there are any, else what governs a session; at most `limit`. */

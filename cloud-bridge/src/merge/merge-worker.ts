@@ -75,7 +75,10 @@ async function work(): Promise<boolean> {
 
 function report(): void {
   const problems = [...link.problems(), state.databaseProblem].filter((problem) => problem !== '');
-  say({ kind: 'report', report: { problems, dropped: intake.dropped, strangers: { ...refusals.strangers } } });
+  say({
+    kind: 'report',
+    report: { problems, dropped: intake.dropped, strangers: structuredClone(refusals.strangers) },
+  });
   const refused = refusals.takeChanged();
   if (Object.keys(refused).length > 0) say({ kind: 'refused', refused });
 }

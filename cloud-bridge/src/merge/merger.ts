@@ -12,10 +12,14 @@ import { Greeter } from './greeter.ts';
 import type { Arrival, Intake } from './intake.ts';
 import { Opener, isRefusal, type SentFrame } from './opener.ts';
 import type { Refusals } from './refusals.ts';
-import type { Replies } from './replies.ts';
+import type { Recipient, Replies } from './replies.ts';
 
 /** Urgent frames that are taken at once. */
 const URGENT_FRAMES = 64;
+/** Gateways whose frames did not fit are told this often. */
+const TELL_EVERY_MS = 1_000;
+/** Characters of a reason in a NACK. */
+const MAX_REASON = 1_000;
 
 export interface MergerParts {
   store: Store;
@@ -40,6 +44,7 @@ export class Merger {
   private readonly bulk: BulkLane;
   private readonly gaps: GapLane;
   private readonly claims: ClaimLane;
+  private tellAt = Number.NEGATIVE_INFINITY;
 
   constructor(parts: MergerParts) {
     const { store, codec, clock, refusals, replies } = parts;
@@ -54,9 +59,21 @@ export class Merger {
 
   /**
    * Does what is most urgent: of bulk, at most opens a frame or commits one transaction. False when there was nothing to do. Rejects with
-   * `store-unavailable`; what it had taken by then is dropped unacknowledged and will be sent again.
+   * `store-unavailable`; what it had taken by then is dropped unacknowledged, and its senders are told to send it again.
    */
   async step(): Promise<boolean> {
+    this.opener.takeNoted();
+    try {
+      await this.tellTurnedAway();
+      return await this.work();
+    } catch (error) {
+      for (const sender of this.opener.takeNoted())
+        this.putOff(sender, `the cloud cannot store it now: ${reasonOf(error)}`);
+      throw error;
+    }
+  }
+
+  private async work(): Promise<boolean> {
     const urgent = this.parts.intake.takeUrgent(URGENT_FRAMES);
     if (urgent.length === 0) return this.bulk.step();
     if (urgent[0].address.type === 'alert') await this.alerts.merge(urgent);
@@ -69,6 +86,25 @@ export class Merger {
     return this.greeter.sendDocuments(gatewayId);
   }
 
+  /** Frames that did not fit were not even opened: whom they seem to be from is asked to wait, which costs it nothing else. */
+  private async tellTurnedAway(): Promise<void> {
+    const { intake, clock, store } = this.parts;
+    if (!intake.isTurningAway || clock.monotonic() < this.tellAt) return;
+    this.tellAt = clock.monotonic() + TELL_EVERY_MS;
+    for (const { tenant, gateway: name } of intake.takeTurnedAway()) {
+      const gateway = await store.gateway(tenant, name);
+      const incarnation = gateway === undefined ? undefined : await store.currentIncarnation(gateway.id);
+      if (gateway === undefined || incarnation === undefined) continue;
+      const { agree: agreeKey } = gateway.keys;
+      this.putOff({ tenant, name, label: labelOf(gateway), agreeKey, incarnation }, 'too much waits to be stored');
+    }
+  }
+
+  private putOff(to: Recipient & { label: string }, reason: string): void {
+    this.parts.replies.refuse(to, { code: 'retry', reason: reason.slice(0, MAX_REASON) });
+    this.parts.refusals.count(to.label, 'retry', reason);
+  }
+
   private async control(arrival: Arrival): Promise<void> {
     if (arrival.address.type === 'hello') return this.hello(arrival);
     const opened = await this.opener.open(arrival);
@@ -78,7 +114,7 @@ export class Merger {
       if (await this.greeter.applied(opened)) this.parts.changed('state', opened.sender.label);
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      this.parts.refusals.count(opened.sender.label, reasonOf(error));
+      this.parts.refusals.failed(opened.sender.label, error);
     }
   }
 
@@ -97,7 +133,7 @@ export class Merger {
       if (!isRefusal(error)) throw error;
       const { tenant, gateway: name } = arrival.address;
       const known = await store.gateway(tenant, name);
-      refusals.count(known === undefined ? undefined : labelOf(known), reasonOf(error));
+      refusals.failed(known === undefined ? undefined : labelOf(known), error);
     }
   }
 }

@@ -1,4 +1,4 @@
-import { TideError, reasonOf, type Clock } from '@tidegate/nodes/node';
+import { TideError, type Clock } from '@tidegate/nodes/node';
 import { FrameError, type FrameCodec, type OpenedFrame } from '@tidegate/nodes/sync';
 
 import { labelOf } from '../gateway-label.ts';
@@ -26,6 +26,8 @@ export class Opener {
   private readonly clock: Clock;
   private readonly refusals: Refusals;
   private readonly seen = new Map<number, number>();
+  /** By incarnation: who waits for an answer to what is under way. */
+  private waiting = new Map<number, Sender>();
 
   constructor(store: Store, codec: FrameCodec, clock: Clock, refusals: Refusals) {
     this.store = store;
@@ -37,7 +39,7 @@ export class Opener {
   async open({ address, bytes }: Arrival): Promise<SentFrame | undefined> {
     const gateway = await this.store.gateway(address.tenant, address.gateway);
     if (gateway === undefined) {
-      this.refusals.count(undefined, 'frames of a gateway that is not enrolled');
+      this.refusals.count(undefined, 'unknown', 'frames of a gateway that is not enrolled');
       return undefined;
     }
     try {
@@ -45,7 +47,7 @@ export class Opener {
       return { ...opened, sender: await this.sender(gateway, opened) };
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      this.refusals.count(labelOf(gateway), reasonOf(error));
+      this.refusals.failed(labelOf(gateway), error);
       return undefined;
     }
   }
@@ -54,7 +56,29 @@ export class Opener {
     const { id: gatewayId, tenant, name, keys } = gateway;
     const incarnation = Uint8Array.from(header.incarnation);
     const incarnationId = await this.store.incarnation(gatewayId, incarnation, this.clock.now());
-    return { gatewayId, tenant, name, label: labelOf(gateway), agreeKey: keys.agree, incarnation, incarnationId };
+    const sender = {
+      gatewayId,
+      tenant,
+      name,
+      label: labelOf(gateway),
+      agreeKey: keys.agree,
+      incarnation,
+      incarnationId,
+    };
+    this.note(sender);
+    return sender;
+  }
+
+  /** It waits for an answer: should the store fail now, it is told so. */
+  note(sender: Sender): void {
+    this.waiting.set(sender.incarnationId, sender);
+  }
+
+  /** Who was noted since the last call. */
+  takeNoted(): Iterable<Sender> {
+    const noted = this.waiting;
+    this.waiting = new Map();
+    return noted.values();
   }
 
   /** Runs what reads the inside of a frame: what is wrong there is its sender's fault. */
@@ -63,7 +87,7 @@ export class Opener {
       return read();
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      this.refusals.count(sender.label, reasonOf(error));
+      this.refusals.failed(sender.label, error);
       return undefined;
     }
   }

@@ -11,7 +11,7 @@ const RESTART_MS = 1000;
 
 /** The merge worker as the main thread sees it. One that fails is started again: it holds nothing that is not stored. */
 export class MergeWorker {
-  report: WorkerReport = { problems: ['starting'], dropped: 0, strangers: { count: 0, reason: '' } };
+  report: WorkerReport = { problems: ['starting'], dropped: 0, strangers: { count: 0, reason: '', kinds: {} } };
   /** Refused frames of each gateway since the start of the worker, by label. */
   readonly refused = new Map<string, Refusal>();
   private readonly settings: WorkerSettings;

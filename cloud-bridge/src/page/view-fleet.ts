@@ -123,7 +123,7 @@ export function Troubles({ gateway }: { gateway: GatewayView }): VNode | null {
     ${
       gateway.refused > 0 &&
       html`<li>
-        ${`${format.plural(gateway.refused, 'frame', 'frames')} refused`}${gateway.refusedReason !== null && `: ${gateway.refusedReason}`}
+        ${`${format.plural(gateway.refused, 'frame', 'frames')} refused (${kindsText(gateway)})`}${gateway.refusedReason !== null && `: ${gateway.refusedReason}`}
       </li>`
     }
     ${
@@ -131,6 +131,14 @@ export function Troubles({ gateway }: { gateway: GatewayView }): VNode | null {
       html`<li>${format.plural(gateway.forks, 'summary', 'summaries')} came twice with different contents (fork)</li>`
     }
   </ul>`;
+}
+
+/** `fenced 3, retry 1`, the most frequent first. */
+function kindsText({ refusedKinds }: GatewayView): string {
+  return Object.entries(refusedKinds)
+    .toSorted((a, b) => b[1] - a[1])
+    .map(([kind, count]) => `${kind} ${count}`)
+    .join(', ');
 }
 
 function NoGateways(): VNode {

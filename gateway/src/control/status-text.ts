@@ -57,6 +57,7 @@ export function statusText(status: GatewayStatus, now: number): string {
         : `${enrolled.tenant}/${enrolled.gateway}${enrolled.broker === null ? '' : ` at ${enrolled.broker}`}`,
     ],
     ['bridge', bridge === null ? 'not running' : bridgeText(bridge)],
+    ...refusalFacts(bridge),
     ...securityFacts(bridge?.security, now),
     [
       'grants',
@@ -128,6 +129,24 @@ function securityFacts(security: Security | undefined, now: number): [string, st
     facts.push(['warning', `the certificate ${subject} ${ends}; put a new one in its place`]);
   }
   return facts;
+}
+
+/** What either end did not take from the other one. */
+function refusalFacts(bridge: GatewayStatus['bridge']): [string, string][] {
+  return [
+    ...countsFact('cloud said', bridge?.rejected, bridge?.rejectedReason),
+    ...countsFact('not taken', bridge?.refused, bridge?.refusedReason),
+  ];
+}
+
+/** `retry 3, upgrade 1; last: …`; no fact when nothing was counted. */
+function countsFact(
+  name: string,
+  counts: Readonly<Record<string, number>> = {},
+  reason: string | null = null,
+): [string, string][] {
+  const kinds = Object.entries(counts).map(([kind, count]) => `${kind} ${grouped(count)}`);
+  return kinds.length === 0 ? [] : [[name, `${kinds.join(', ')}; last: ${reason ?? ''}`]];
 }
 
 /** What the node says, and the reason where it says none. */

@@ -55,6 +55,11 @@ export interface GatewayStatus {
     bytesSent: number;
     /** Smoothed time from sending to the cloud's acknowledgement. */
     latencyMs: number;
+    /** Frames refused here, by kind; what the cloud did not take, by the code of its NACK; and the newest reasons. Since the start. */
+    refused?: Readonly<Record<string, number>>;
+    refusedReason?: string | null;
+    rejected?: Readonly<Record<string, number>>;
+    rejectedReason?: string | null;
     /** How the way to the cloud's broker is secured. */
     security?: Security;
     /** Blocks, ever, under whose numbers the cloud holds other bytes. */

@@ -97,6 +97,11 @@ const BRIDGE: Figures<Bridge> = {
   ],
   tidegate_bridge_sent_bytes_total: ['Bytes sent to the cloud.', (it) => it.bytesSent],
   tidegate_bridge_sent_frames_total: ['Frames sent to the cloud.', (it) => it.framesSent],
+  tidegate_bridge_rejected_total: [
+    'What the cloud did not take, by the code of its answer.',
+    (it) => byKind(it.rejected),
+  ],
+  tidegate_bridge_refused_frames_total: ['Frames from the broker that were refused here.', (it) => byKind(it.refused)],
   tidegate_bridge_acknowledgement_seconds: [
     'Smoothed time from sending to the acknowledgement.',
     (it) => it.latencyMs / 1000,
@@ -139,6 +144,9 @@ function families<Source>(figures: Figures<Source>, source: Source | null | unde
     return { name, type: type ?? (name.endsWith('_total') ? 'counter' : 'gauge'), help, samples };
   });
 }
+
+const byKind = (counts: Readonly<Record<string, number>> = {}): Sample[] =>
+  Object.entries(counts).map(([reason, value]) => ({ value, labels: { reason } }));
 
 function shares({ done, total, coarse, fine }: NonNullable<Bridge['progress']>): Sample[] {
   const all = Object.entries({ all: { done, total }, coarse, fine });

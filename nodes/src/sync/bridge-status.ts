@@ -1,4 +1,7 @@
 import type { Clock } from '../node/clock.ts';
+import { reasonOf } from '../node/errors.ts';
+import { FrameError } from './frame-error.ts';
+import type { Nack } from './messages.ts';
 import { SyncProgress, progressText, type Progress, type Remaining } from './sync-progress.ts';
 import type { StreamBacklog } from '../vault/vault.ts';
 
@@ -15,9 +18,13 @@ export interface BridgeStatus {
   orphansWaiting: number;
   /** While syncing: blocks acknowledged of those that waited since it began. */
   progress?: Progress;
-  /** Frames from the broker that were not the cloud's, and the newest reason. */
+  /** Frames from the broker that were not the cloud's, by the code of the refusal, and the newest reason. */
   refused: number;
+  refusedKinds: Readonly<Record<string, number>>;
   refusedReason?: string;
+  /** What the cloud did not take, by the code of its NACK, and the newest reason. */
+  rejected: Readonly<Record<string, number>>;
+  rejectedReason?: string;
   framesSent: number;
   bytesSent: number;
   /** Frames of blocks among them that held a block which had been sent before. */
@@ -87,14 +94,26 @@ interface Measured {
   framesAgain: number;
 }
 
+class Tally {
+  total = 0;
+  reason: string | undefined;
+  readonly kinds: Record<string, number> = {};
+
+  count(kind: string, reason: string): void {
+    this.total++;
+    this.kinds[kind] = (this.kinds[kind] ?? 0) + 1;
+    this.reason = reason;
+  }
+}
+
 /** Counts, and remembers since when things are as they are. */
 export class StatusKeeper {
   private readonly clock: Clock;
   private state: BridgeStatus['state'] = 'offline';
   private since: number;
   private readonly progress: SyncProgress;
-  private refusals = 0;
-  private refusedReason: string | undefined;
+  private readonly refusals = new Tally();
+  private readonly rejections = new Tally();
   private framesSent = 0;
   private bytesSent = 0;
 
@@ -104,9 +123,25 @@ export class StatusKeeper {
     this.progress = new SyncProgress(clock);
   }
 
+  /** Something in a frame, or that should go into one. */
   refused(reason: string): void {
-    this.refusals++;
-    this.refusedReason = reason;
+    this.refusals.count('content', reason);
+  }
+
+  /** A frame that did not open. */
+  failed(error: unknown): void {
+    this.refusals.count(error instanceof FrameError ? error.code : 'content', reasonOf(error));
+  }
+
+  /** An answer to somebody else. */
+  stranger(what: string): void {
+    const reason = `${what} for no HELLO of this process: a late one, or another copy of this gateway runs`;
+    this.refusals.count('stranger', reason);
+  }
+
+  /** The cloud sent a NACK. */
+  rejected({ code, reason }: Nack): void {
+    this.rejections.count(code, reason);
   }
 
   sent(bytes: number): void {
@@ -130,8 +165,11 @@ export class StatusKeeper {
       alertsWaiting,
       orphansWaiting,
       ...(state === 'syncing' && progress !== undefined ? { progress } : {}),
-      refused: this.refusals,
-      ...(this.refusedReason === undefined ? {} : { refusedReason: this.refusedReason }),
+      refused: this.refusals.total,
+      refusedKinds: { ...this.refusals.kinds },
+      ...(this.refusals.reason === undefined ? {} : { refusedReason: this.refusals.reason }),
+      rejected: { ...this.rejections.kinds },
+      ...(this.rejections.reason === undefined ? {} : { rejectedReason: this.rejections.reason }),
       framesSent: this.framesSent,
       bytesSent: this.bytesSent,
       framesAgain,

@@ -1,5 +1,4 @@
 import type { Clock } from '../node/clock.ts';
-import { reasonOf } from '../node/errors.ts';
 import type { QueuedAlert } from '../vault/vault.ts';
 import { decodeBody, encodeBody } from './body.ts';
 import { StatusKeeper, stateOf, type BridgeStatus } from './bridge-status.ts';
@@ -131,7 +130,7 @@ export class Session {
       if (earlier === undefined) this.take(type, body);
       else if (this.receipts.earlier(type, body, earlier)) this.timeouts = 0;
     } catch (error) {
-      this.keeper.refused(reasonOf(error));
+      this.keeper.failed(error);
     }
   }
 
@@ -233,7 +232,7 @@ export class Session {
     if (type === 'welcome') {
       const message = decodeBody(welcome, body);
       if (this.greeting.isOurs(message.answers)) this.work.later(() => this.welcome(message));
-      else this.another('a welcome', true);
+      else this.stranger();
     } else if (type === 'ack') {
       const alerts = this.receipts.acknowledged(body);
       this.timeouts = 0;
@@ -263,22 +262,21 @@ export class Session {
     this.outbox.blocksChanged();
   }
 
+  /** It may be a late answer to this gateway before it started anew; or a copy of it is welcome under our name. */
+  private stranger(): void {
+    this.keeper.stranger('a welcome');
+    this.greeting.handshake.soon();
+  }
+
   private refused(message: Nack): void {
     const { code, answers } = message;
-    if ((code === 'fenced' || code === 'unknown') && !this.greeting.isOurs(answers)) {
-      this.another('a refusal', false);
-      return;
-    }
+    if ((code === 'fenced' || code === 'unknown') && !this.greeting.isOurs(answers))
+      return this.keeper.stranger('a refusal');
+    this.keeper.rejected(message);
     const halted = this.receipts.refused(message);
     if (halted === undefined) return;
     if (code === 'fenced') this.work.later(() => this.giveWay(halted));
     else this.halt(halted);
-  }
-
-  /** All copies of a gateway hear the same topics; but an answer may also be a late one to this gateway before it started anew. */
-  private another(what: string, isWelcome: boolean): void {
-    this.keeper.refused(`${what} for no HELLO of this process: a late one, or another copy of this gateway runs`);
-    if (isWelcome) this.greeting.handshake.soon();
   }
 
   /** Nothing more goes out under this incarnation, and what is here stays. */

@@ -93,6 +93,7 @@ describe('the API of the cloud', function () {
       forks: 0,
       gaps: 0,
       refused: 0,
+      refusedKinds: {},
       refusedReason: null,
     });
     assert.equal(incarnation, Buffer.from(gateway.incarnation).toString('hex'));

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 
+import { FrameError } from '@tidegate/nodes/sync';
 import fc from 'fast-check';
 
 import { ChangeThrottle } from '../../../cloud-bridge/src/api/change-throttle.ts';
@@ -119,12 +120,13 @@ describe('the throttle of changes', () => {
 describe('refusals', () => {
   it('are counted by gateway with their newest reason', () => {
     const refusals = new Refusals();
-    refusals.count('site', 'first');
-    refusals.count('site', 'x'.repeat(9999));
-    refusals.count(undefined, 'who is that');
-    assert.deepEqual(refusals.takeChanged(), { site: { count: 2, reason: 'x'.repeat(300) } });
+    refusals.count('site', 'retry', 'first');
+    refusals.failed('site', new FrameError('fenced', 'x'.repeat(9999)));
+    refusals.count(undefined, 'unknown', 'who is that');
+    const site = { count: 2, reason: 'x'.repeat(300), kinds: { retry: 1, fenced: 1 } };
+    assert.deepEqual(refusals.takeChanged(), { site });
     assert.deepEqual(refusals.takeChanged(), {});
-    assert.deepEqual(refusals.strangers, { count: 1, reason: 'who is that' });
+    assert.deepEqual(refusals.strangers, { count: 1, reason: 'who is that', kinds: { unknown: 1 } });
   });
 });
 

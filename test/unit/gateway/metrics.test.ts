@@ -77,6 +77,8 @@ const running: GatewayStatus = {
     clock: { trusted: true, undated: 0 },
   },
   bridge: {
+    rejected: { retry: 3 },
+    refused: { 'bad-signature': 2 },
     state: 'syncing',
     text: 'syncing',
     since: 5_000,
@@ -142,6 +144,8 @@ describe('metrics', () => {
       ['tidegate_bridge_state{state="syncing"}', 1],
       ['tidegate_bridge_state{state="offline"}', 0],
       ['tidegate_bridge_sent_bytes_total', 800],
+      ['tidegate_bridge_rejected_total{reason="retry"}', 3],
+      ['tidegate_bridge_refused_frames_total{reason="bad-signature"}', 2],
     ] as const)
       assert.equal(samples.get(name), value, name);
   });

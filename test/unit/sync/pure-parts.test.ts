@@ -143,6 +143,8 @@ describe('status line', () => {
     alertsWaiting: 0,
     orphansWaiting: 0,
     refused: 0,
+    refusedKinds: {},
+    rejected: {},
     framesSent: 0,
     bytesSent: 0,
     latencyMs: 0,

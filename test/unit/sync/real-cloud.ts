@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { TideError } from '@tidegate/nodes/node';
 import { FrameCodec, decodeToken, parseTopic, tokenVerifier } from '@tidegate/nodes/sync';
 import { Intake } from '../../../cloud-bridge/src/merge/intake.ts';
 import { Merger } from '../../../cloud-bridge/src/merge/merger.ts';
@@ -19,12 +20,13 @@ export class RealCloud extends CloudEnd {
   /** Where its frames go. */
   down: (frame: SentFrame) => void = () => undefined;
   private readonly directory = mkdtempSync(path.join(os.tmpdir(), 'tidegate-real-cloud-'));
-  private readonly intake = new Intake();
+  private readonly intake: Intake;
   private readonly merger: Merger;
   private draining: Promise<void> = Promise.resolve();
 
-  constructor(clock: SetClock) {
+  constructor(clock: SetClock, limits: ConstructorParameters<typeof Intake>[0] = {}) {
     super(clock);
+    this.intake = new Intake(limits);
     this.file = path.join(this.directory, 'cloud.db');
     this.store = openSqliteStore(this.file);
     const codec = new FrameCodec(this.identity, clock);
@@ -55,7 +57,12 @@ export class RealCloud extends CloudEnd {
 
   private async drain(before: Promise<void>): Promise<void> {
     await before;
-    while (await this.merger.step());
+    for (let more = true; more;)
+      more = await this.merger.step().catch((error: unknown) => {
+        // Its worker goes on after a pause.
+        if (error instanceof TideError && error.code === 'store-unavailable') return true;
+        throw error;
+      });
   }
 
   /** What it keeps of the newest claims about a stream, by name of series. */

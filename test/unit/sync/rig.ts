@@ -16,8 +16,9 @@ export class SetClock implements Clock {
     this.start = time;
   }
 
+  /** Whole milliseconds, as every machine tells them. */
   now(): number {
-    return this.time;
+    return Math.floor(this.time);
   }
 
   monotonic(): number {
