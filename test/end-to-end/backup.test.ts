@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -29,6 +30,18 @@ async function refused(args: readonly string[], reason: RegExp): Promise<void> {
   assert.notEqual(code, 0, output);
   assert.match(output, reason);
   assert.doesNotMatch(output, /at .*\.ts:\d+/, 'a stack is no message');
+}
+
+/** Of the backup that a gateway's vault was restored from. */
+async function digestOf(directory: string): Promise<string> {
+  const vault = await openGatewayVault(directory);
+  try {
+    const state = await vault.documents.get('restore', 'state');
+    assert.ok(typeof state === 'object' && state !== null && 'archive' in state && typeof state.archive === 'string');
+    return state.archive;
+  } finally {
+    await vault.close();
+  }
 }
 
 /** The whole way with real processes: the command line, the stock age and tar, a running gateway, kills. */
@@ -94,6 +107,24 @@ describe('backup', function () {
     } finally {
       await program.stop();
     }
+  });
+
+  it('is finished when it was cut off between its last commit and the end of its mark', async () => {
+    const into = ['import', at('a.age'), '--into', at('cut off'), '-i', key.file];
+    const mark = path.join(at('cut off'), 'import.json');
+    await done(into);
+    await refused(into, /its vault holds \d+ readings/);
+    const archive = createHash('sha256').update('another').digest('hex');
+    for (const [digest, code] of [
+      [archive, 1],
+      [await digestOf(at('cut off')), 0],
+    ] as const) {
+      writeFileSync(mark, JSON.stringify({ archive: digest, file: at('a.age') }));
+      await refused(['run', at('cut off')], /holds a part of .* only; finish it/);
+      assert.equal((await cli(into)).code, code);
+    }
+    assert.ok(!existsSync(mark));
+    await assertSame(at('cut off'));
   });
 
   it('comes back from what the stock tool made of it, into what init made', async () => {

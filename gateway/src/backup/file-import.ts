@@ -62,10 +62,10 @@ export async function importInto(file: string, directory: string, options: Impor
       'wrong-signer',
       `${file}: is signed by ${manifest.signer.publicKey}, not by ${options.signer.toLowerCase()}`,
     );
-  const { config, made } = await prepare(directory, file, verified, options.anew);
+  const { config, made, unfinished } = await prepare(directory, file, verified, options.anew);
   const vault = await openVault(vaultOptionsOf(path.resolve(directory), config), systemClock);
   try {
-    await naming(directory, () => checkTarget(vault, archive));
+    await naming(directory, () => checkTarget(vault, archive, unfinished));
     // From here on the directory holds a part of the backup, until all of it is there.
     await writeMarker(directory, { archive, file: path.resolve(file) });
     const of = manifest.counts.readings;
@@ -98,7 +98,7 @@ async function prepare(
   file: string,
   { archive, config: yaml, flows }: Verified,
   anew: boolean,
-): Promise<{ config: GatewayConfig; made: boolean }> {
+): Promise<{ config: GatewayConfig; made: boolean; unfinished: boolean }> {
   const marker = await readMarker(directory);
   if (marker !== undefined && marker.archive !== archive && !anew)
     throw new TideError(
@@ -108,7 +108,7 @@ async function prepare(
   if (await isThere(path.join(directory, CONFIG_FILE))) {
     const config = await readConfig(directory);
     if (marker !== undefined && anew) await removeHalf(directory, config);
-    return { config, made: false };
+    return { config, made: false, unfinished: marker?.archive === archive };
   }
   const there = (await namesIn(directory)).filter((name) => !LEFT_BY_IMPORT.has(name));
   if (there.length > 0)
@@ -121,7 +121,7 @@ async function prepare(
       'no-configuration',
       `${file}: holds no configuration; make ${directory} with tidegate init first`,
     );
-  return { config: await makeGateway(directory, file, archive, ownPaths(yaml), flows), made: true };
+  return { config: await makeGateway(directory, file, archive, ownPaths(yaml), flows), made: true, unfinished: true };
 }
 
 /** The marker comes first, so that a directory that is not whole says so; gateway.yaml last. */

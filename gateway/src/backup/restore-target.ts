@@ -22,10 +22,13 @@ export async function markTarget(vault: Vault, value: TargetState): Promise<void
   await vault.commit([{ kind: 'document', ...PLACE, value }]);
 }
 
-/** Throws a TideError `has-data` unless the vault is empty or holds a part of this very backup. */
-export async function checkTarget(vault: Vault, archive: string): Promise<void> {
+/**
+ * Throws a TideError `has-data` unless the vault is empty or holds a part of this very backup. `unfinished`: the directory is
+ * still marked as an import of it, so that the vault may hold all of it, and nothing else yet.
+ */
+export async function checkTarget(vault: Vault, archive: string, unfinished = false): Promise<void> {
   const state = stateShape.safeParse(await vault.documents.get(PLACE.namespace, PLACE.key));
-  if (state.success && !state.data.done && state.data.archive === archive) return;
+  if (state.success && state.data.archive === archive && (unfinished || !state.data.done)) return;
   if (state.success && !state.data.done)
     throw new TideError(
       'other-import',
