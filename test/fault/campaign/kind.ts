@@ -3,7 +3,7 @@ export interface Group {
   /** Everything random in the group follows from it, save what the machine's scheduler decides. */
   seed: string;
   rounds: number;
-  /** Only this round of them, of a kind whose rounds do not build on one another. */
+  /** Only this round of them, of a kind whose rounds do not build on one another; of steps this one and all after it. */
   round?: number | undefined;
   /** Of a kind that has parts: which one. */
   part?: string | undefined;

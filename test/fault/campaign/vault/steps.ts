@@ -106,12 +106,16 @@ export const steps: Kind = {
   },
 };
 
-/** At every operation while there are rounds enough, until none is left to be killed at; else at an even choice of them. */
+/**
+ * At every operation while there are rounds enough, from `group.round` on, until none is left to be killed at; else at an
+ * even choice of them.
+ */
 async function runScenario(scenario: Scenario, group: Group): Promise<void> {
   const random = new Random(group.seed);
   const site = new Site(group.seed, scenario.sizes);
   const started = performance.now();
   let kept = false;
+  let at = 0;
   try {
     await scenario.prepare(site);
     mkdirSync(site.directory, { recursive: true, mode: 0o700 });
@@ -120,7 +124,7 @@ async function runScenario(scenario: Scenario, group: Group): Promise<void> {
     const last = await rehearsed(site, scenario);
     const every = Math.max(1, last / group.rounds);
     group.count(`${scenario.name}: operations`, last);
-    for (let at = 1 + (every > 1 ? random.below(every) : 0); ; at += every) {
+    for (at = (group.round ?? 1) + (every > 1 ? random.below(every) : 0); ; at += every) {
       if (at > last && every > 1) break;
       const killed = await killedRound(site, scenario, before, Math.floor(at));
       group.passed();
@@ -130,7 +134,7 @@ async function runScenario(scenario: Scenario, group: Group): Promise<void> {
     }
   } catch (error) {
     kept = true;
-    group.failed(scenario.name, error, site.home);
+    group.failed(scenario.name, error, site.home, Math.floor(at));
   } finally {
     group.count(`${scenario.name}: seconds`, Math.round((performance.now() - started) / 1000));
     if (!kept) site.remove();
