@@ -77,6 +77,24 @@ describe('one flipped bit in the newest record of a journal', () => {
     }
   });
 
+  it('is put right in another file where one of the records lies a second time', () => {
+    const disk = written();
+    const [name] = disk.names();
+    const file = disk.open(name);
+    file.write(8 * PAGE, file.read(PAGE, PAGE));
+    file.close();
+    disk.flip(name, 8 * (2 * PAGE + 400));
+    const { log, findings } = openJournal(disk);
+    assert.deepEqual(findings.map(({ kind }) => kind).toSorted(), ['altered', 'duplicated']);
+    assert.deepEqual([...recordsOf(log).values()], records);
+    assert.equal(log.append(journalRecord(11, 1, [10])).number, 3);
+    log.close();
+    const { log: again } = openJournal(disk, { acknowledged: 3 });
+    assert.deepEqual([...recordsOf(again).values()].slice(0, 2), records);
+    assert.equal(again.last, 3);
+    again.close();
+  });
+
   it('is not what a missing sector looks like', () => {
     const disk = written();
     const file = disk.open(disk.names()[0]);

@@ -92,7 +92,9 @@ export class Recovery {
     const last = newest?.head.number ?? file.said.first - 1;
     const orderly = found.doubles.length === 0 && found.records.every(({ head, at }) => head.page === at);
     end.tag = newest?.head.tag ?? file.said.previous;
-    if (!torn && orderly && newest !== undefined && last >= end.newest) this.settle(file, newest, isDurable);
+    if (!torn && newest !== undefined && last >= end.newest) this.settle(file, newest, isDurable, orderly);
+    // One that others are known to have followed keeps its place.
+    if (this.mended !== undefined && end.again === undefined) file.file.write(newest!.at * PAGE, this.mended);
     end.newest = Math.max(end.newest, last);
   }
 
@@ -125,12 +127,13 @@ export class Recovery {
   /**
    * After a failed sync the newest record may be readable and still not be on the disk, and a second sync would say
    * nothing of it: it is written again, and not to its own place, where a write that is cut short could destroy it. A
-   * first page can be: it is made out from the records when it does not arrive.
+   * first page can be: it is made out from the records when it does not arrive. Nothing more is written to a file in which
+   * records were moved or doubled.
    */
-  private settle(file: JournalFile, newest: Sighting, isDurable: boolean): void {
+  private settle(file: JournalFile, newest: Sighting, isDurable: boolean, orderly: boolean): void {
     const isSure = !file.inferred && newest.at > 1;
-    if (isSure || this.writeFirstPage(file)) this.end.current = file;
-    if (!isDurable || this.end.current === undefined) this.end.again = this.again(file, newest);
+    if (orderly && (isSure || this.writeFirstPage(file))) this.end.current = file;
+    if (!isDurable || (orderly && this.end.current === undefined)) this.end.again = this.again(file, newest);
   }
 
   /** False when the disk does not take it: another file goes on. */
