@@ -15,33 +15,25 @@ const SAVE_INTERVAL = 600_000;
  */
 export class SummarizedVault {
   private readonly vault: WaitingVault;
-  private readonly clock: { time: number };
+  private readonly progress: { time: number; closed: boolean };
   private readonly summarizer: OwnedSummarizer;
   private ticking: Promise<void> | undefined;
   private failure: unknown;
-  /** Windows that were closed since the blocks were acknowledged the last time. */
-  private closed = false;
 
-  private constructor(
-    vault: WaitingVault,
-    clock: { time: number },
-    summarizer: OwnedSummarizer,
-    closes: (() => void)[],
-  ) {
+  /** `progress`: the time, and whether windows were closed since the blocks were acknowledged the last time. */
+  private constructor(vault: WaitingVault, progress: { time: number; closed: boolean }, summarizer: OwnedSummarizer) {
     this.vault = vault;
-    this.clock = clock;
+    this.progress = progress;
     this.summarizer = summarizer;
-    closes.push(() => (this.closed = true));
   }
 
   static async open(opened: Vault): Promise<SummarizedVault> {
     const vault = waiting(opened);
-    const clock = { time: 0 };
+    const progress = { time: 0, closed: false };
     const resolutions = parseResolutions(DEFAULT_LADDER);
     if (typeof resolutions === 'string') throw new Error(resolutions);
     const outgoing = await outgoingOf(vault);
     await outgoing.grant('#');
-    const closes: (() => void)[] = [];
     const summarizer = await OwnedSummarizer.open(
       {
         vault,
@@ -50,17 +42,17 @@ export class SummarizedVault {
         plan: new LadderPlan(resolutions),
         grace: GRACE,
         saveInterval: SAVE_INTERVAL,
-        clock: { now: () => clock.time, monotonic: () => clock.time },
+        clock: { now: () => progress.time, monotonic: () => progress.time },
       },
       {
-        closed: () => closes.forEach((close) => close()),
+        closed: () => (progress.closed = true),
         refused: (_reading, error) => {
           throw error;
         },
       },
     );
     vault.waits = true;
-    return new SummarizedVault(vault, clock, summarizer, closes);
+    return new SummarizedVault(vault, progress, summarizer);
   }
 
   /** To be called right before readings are committed: what waits is committed with them. */
@@ -70,7 +62,7 @@ export class SummarizedVault {
 
   /** Takes in readings that were committed from `first` on, and ticks; `time` is when, epoch milliseconds. */
   take(readings: readonly Reading[], first: number, time: number): void {
-    this.clock.time = time;
+    this.progress.time = time;
     for (const [i, reading] of readings.entries()) this.summarizer.add({ ...reading, position: first + i });
     this.ticking ??= this.tick().finally(() => (this.ticking = undefined));
   }
@@ -89,8 +81,8 @@ export class SummarizedVault {
   private async tick(): Promise<void> {
     try {
       await this.summarizer.tick();
-      if (!this.closed) return;
-      this.closed = false;
+      if (!this.progress.closed) return;
+      this.progress.closed = false;
       const streams = await this.vault.outbox.streams();
       await this.vault.commit(
         streams.map(({ stream, lowest, highest }) => ({

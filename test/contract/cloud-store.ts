@@ -5,7 +5,7 @@ import { decodeAlert, encodeAlert, type Alert } from '@tidegate/nodes/detect';
 import { addReading, emptySummary, encodeSummary, foldSummaries, type Summary } from '@tidegate/nodes/summary';
 import { makeIdentity, publicKeys, type Stamp } from '@tidegate/nodes/sync';
 
-import type { HeldTicket, TicketState } from '../../cloud-bridge/src/merge/tickets.ts';
+import type { HeldTicket, TicketState } from '../../cloud-bridge/src/store/store.ts';
 import { EMPTY_DIGEST } from '../../cloud-bridge/src/store/store.ts';
 import type {
   AlertRecord,

@@ -1,20 +1,6 @@
 import type { Ticket } from '@tidegate/nodes/sync';
 
-/** A ticket, and the process of the gateway that it was handed to, or that showed it first. */
-export interface HeldTicket {
-  ticket: Ticket;
-  session: number;
-}
-
-/** The tickets of one incarnation of a gateway. */
-export interface TicketState {
-  /** The newest that was shown; absent: nobody has shown one yet. */
-  shown?: HeldTicket;
-  /** Handed out since; an answer may be lost, so there may be several. */
-  given: readonly HeldTicket[];
-  /** Handed out together with the one that was shown, with higher numbers: whoever has one of these is a copy. */
-  passed: readonly HeldTicket[];
-}
+import type { HeldTicket, TicketState } from '../store/store.ts';
 
 /** What a HELLO shows. */
 export interface Shown {

@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3';
 
-import type { HeldTicket, TicketState } from '../merge/tickets.ts';
+import type { HeldTicket, TicketState } from './store.ts';
 
 interface Row {
   number: number;

@@ -1,7 +1,6 @@
 import type { Alert } from '@tidegate/nodes/detect';
-import type { Claim as WireClaim, ClaimVerdict, PeerKeys, Stamp, WireGap } from '@tidegate/nodes/sync';
+import type { Claim as WireClaim, ClaimVerdict, PeerKeys, Stamp, Ticket, WireGap } from '@tidegate/nodes/sync';
 
-import type { TicketState } from '../merge/tickets.ts';
 import type { CatalogueRecord, MergeRecord, PartRecord } from './records.ts';
 
 export type * from './records.ts';
@@ -58,7 +57,23 @@ export interface Registry {
   setSetting(name: string, value: string): Promise<void>;
 }
 
-/** Who may write under an incarnation (merge/tickets). */
+/** A ticket, and the process of the gateway that it was handed to, or that showed it first. */
+export interface HeldTicket {
+  ticket: Ticket;
+  session: number;
+}
+
+/** The tickets of one incarnation of a gateway. */
+export interface TicketState {
+  /** The newest that was shown; absent: nobody has shown one yet. */
+  shown?: HeldTicket;
+  /** Handed out since; an answer may be lost, so there may be several. */
+  given: readonly HeldTicket[];
+  /** Handed out together with the one that was shown, with higher numbers: whoever has one of these is a copy. */
+  passed: readonly HeldTicket[];
+}
+
+/** Who may write under an incarnation: merge/tickets decides. */
 export interface Tickets {
   /** Decides about the tickets of an incarnation and keeps what comes of it; nobody else decides about the same ones meanwhile. */
   exchangeTicket<T extends { state?: TicketState | undefined }>(

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { Ticket } from '@tidegate/nodes/sync';
-import { MAX_GIVEN, judge, type Judgement, type TicketState } from '../../../cloud-bridge/src/merge/tickets.ts';
+import { MAX_GIVEN, judge, type Judgement } from '../../../cloud-bridge/src/merge/tickets.ts';
+import type { TicketState } from '../../../cloud-bridge/src/store/store.ts';
 
 /** The cloud's side of one incarnation, which may be restored from an older copy. */
 class Office {

@@ -1,14 +1,6 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { syncDirectory } from '../keys/file-header.ts';
 import { CatalogueSum } from './file-sum.ts';
 import { DATABASE_FILE } from './sqlite-schema.ts';
 
@@ -19,12 +11,7 @@ const CATALOGUE_FILES = [DATABASE_FILE, `${DATABASE_FILE}-wal`, `${DATABASE_FILE
 /** Notes for the next start that the catalogue cannot be trusted. It is on the disk when this returns. */
 export function markDamaged(directory: string, reason: string): void {
   writeFileSync(path.join(directory, DAMAGE_MARK), `${reason}\n`, { mode: 0o600, flush: true });
-  const fd = openSync(directory, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
+  syncDirectory(directory);
 }
 
 /** The reason that was noted. */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readFileSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import type { Sealer } from '../keys/sealed.ts';
+import { syncDirectory } from '../keys/file-header.ts';
 import { DATABASE_FILE } from './sqlite-schema.ts';
 
 const PIECE = 256 * 1024;
@@ -43,7 +44,7 @@ export class CatalogueSum {
   /** Before the file changes. */
   forget(): void {
     rmSync(this.file, { force: true });
-    this.syncDirectory();
+    syncDirectory(path.dirname(this.file));
   }
 
   note(): void {
@@ -55,7 +56,7 @@ export class CatalogueSum {
       closeSync(fd);
     }
     renameSync(`${this.file}.new`, this.file);
-    this.syncDirectory();
+    syncDirectory(path.dirname(this.file));
   }
 
   close(): void {
@@ -72,16 +73,6 @@ export class CatalogueSum {
       if (read === 0) return hash.digest();
       hash.update(piece.subarray(0, read));
       at += read;
-    }
-  }
-
-  private syncDirectory(): void {
-    if (process.platform === 'win32') return;
-    const fd = openSync(path.dirname(this.file), 'r');
-    try {
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
     }
   }
 }

@@ -52,8 +52,11 @@ function verdictOf(directory: string, file: string, sum: CatalogueSum): { damage
 /** Closing copies what is left in the write-ahead log into the file, which the sum no longer vouches for then. */
 export function closeDatabase(db: Sqlite, sum: CatalogueSum): void {
   const logged = statSync(`${db.name}-wal`, { throwIfNoEntry: false })?.size ?? 0;
-  if (db.inTransaction || logged > 0) sum.forget();
-  db.close();
+  try {
+    if (db.inTransaction || logged > 0) sum.forget();
+  } finally {
+    db.close();
+  }
 }
 
 /** The database, or why it cannot be trusted. */
