@@ -9,7 +9,13 @@ import { afterAll } from './after-all.ts';
 import type { BrokerOptions, BrokerStats } from './broker-options.ts';
 import { Complaints } from './complaints.ts';
 import { grantedQos } from './granted.ts';
-import { beforeEachPacket, dontCacheIdentifiers, dontWaitForSubscribers, subscriptionsOf } from './mqtt-aedes.ts';
+import {
+  beforeEachPacket,
+  dontCacheIdentifiers,
+  dontWaitForSubscribers,
+  passUnheardBy,
+  subscriptionsOf,
+} from './mqtt-aedes.ts';
 import { Inlet } from './mqtt-inlet.ts';
 import { Listeners } from './mqtt-listeners.ts';
 import { Outlet } from './mqtt-outlet.ts';
@@ -78,6 +84,7 @@ export class Broker {
         done(null, this.sessionless.allows(client, subscription.qos) ? subscription : null),
       authorizeForward: (client, packet) => this.authorizeForward(client, packet),
     });
+    passUnheardBy(aedes);
     dontWaitForSubscribers(aedes);
     await aedes.listen();
     aedes.on('clientError', (client, error) => this.failed(client, error));

@@ -71,14 +71,14 @@ export class SessionStore {
   subscriptionsByClient(): Promise<never[]> {
     return NONE;
   }
-  subscriptionsByTopic(): Promise<never[]> {
-    return NONE;
+  subscriptionsByTopic(): Known<never[]> {
+    return NOBODY;
   }
   outgoingEnqueue(): Promise<void> {
     return NOTHING;
   }
-  outgoingEnqueueCombi(): Promise<void> {
-    return NOTHING;
+  outgoingEnqueueCombi(): Known<void> {
+    return DONE;
   }
   outgoingUpdate(): Promise<void> {
     return NOTHING;
@@ -102,6 +102,23 @@ export class SessionStore {
 
 const NOTHING = Promise.resolve();
 const NONE: Promise<never[]> = Promise.resolve([]);
+
+/** What is known at once is told at once: aedes asks for these two with each message, and only ever calls `then`. */
+class Known<T> {
+  private readonly value: T;
+
+  constructor(value: T) {
+    this.value = value;
+  }
+
+  // oxlint-disable-next-line unicorn/no-thenable -- to be one is what it is for
+  then(tell: (value: T) => void): void {
+    tell(this.value);
+  }
+}
+const NOBODY = new Known<never[]>([]);
+const DONE = new Known<void>(undefined);
+
 /** Made once: aedes only looks whether there is an error. */
 const UNKNOWN = new Error('no such packet');
 

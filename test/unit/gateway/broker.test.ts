@@ -127,6 +127,28 @@ describe("the gateway's broker", function () {
     assert.equal(vault.journal.head, 2);
   });
 
+  it('passes on what nobody had subscribed to before, from the subscription to its end', async () => {
+    await start();
+    const client = await connect('a');
+    const tell = async (value: string): Promise<void> => {
+      const id = client.publish('other/topic', value);
+      await client.until(() => client.acknowledged.has(id));
+    };
+    for (const value of ['unheard', 'unheard']) await tell(value);
+    for (const filter of ['other/topic', 'other/+', '#']) {
+      const listener = await connect('listener');
+      await listener.subscribe(filter);
+      await tell('first');
+      await tell('second');
+      const heard = (): string[] =>
+        listener.received.flatMap((packet) => (packet.cmd === 'publish' ? [packet.payload.toString()] : []));
+      await listener.until(() => heard().length === 2);
+      assert.deepEqual(heard(), ['first', 'second'], filter);
+      await listener.close();
+      await tell('unheard');
+    }
+  });
+
   it('never takes its own topics in as readings', async () => {
     await start();
     const client = await connect('a');
