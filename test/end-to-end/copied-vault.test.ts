@@ -4,13 +4,13 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { parse, stringify } from 'yaml';
-import type { GapsAnswer, GatewaysAnswer, SummariesAnswer } from '../../cloud-bridge/src/api/contract.ts';
-import type { GatewayStatus } from '../../gateway/src/control/status.ts';
+import type { GapsAnswer, GatewaysAnswer } from '../../cloud-bridge/src/api/contract.ts';
 import { eventually } from '../support/eventually.ts';
-import { Ledger, scaled, type Total } from '../support/ledger.ts';
+import type { Total } from '../support/ledger.ts';
 import { freePort } from '../support/ports.ts';
 import { Program, root } from '../support/process.ts';
 import { Site, hurry } from '../support/site.ts';
+import { delivered, feed, fold, settled, statusOf } from '../support/site-totals.ts';
 
 const CLI = path.join(root, 'gateway/bin/tidegate.js');
 const run = promisify(execFile);
@@ -34,7 +34,7 @@ describe('a vault that was copied with cp -a', function () {
   it('sends nothing twice beside the one it was copied from, and each what is its own', async () => {
     const both = new Map<string, Total>();
     await feed(site.mqttPort, both, 'site/early', 100);
-    await delivered(both);
+    await delivered(site, both);
     site.link.cut();
     await feed(site.mqttPort, both, 'site/waiting', 300);
     await blocksWait(site.gatewayDirectory);
@@ -45,10 +45,10 @@ describe('a vault that was copied with cp -a', function () {
     await feed(mqttPort, both, 'site/copy', 120);
     await feed(site.mqttPort, both, 'site/original', 120);
     site.link.restore();
-    await delivered(both);
+    await delivered(site, both);
     await settled(directory);
     await settled(site.gatewayDirectory);
-    await delivered(both);
+    await delivered(site, both);
     const { gateways } = await site.ask<GatewaysAnswer>('/api/v1/gateways');
     assert.deepEqual(
       gateways.map(({ gateway, forks, refused }) => [gateway, forks, refused]),
@@ -63,7 +63,7 @@ describe('a vault that was copied with cp -a', function () {
   it('delivers what waited when the one it was copied from is gone, and declares what was open', async () => {
     const produced = new Map<string, Total>();
     await feed(site.mqttPort, produced, 'site/early', 100);
-    await delivered(produced);
+    await delivered(site, produced);
     site.link.cut();
     await feed(site.mqttPort, produced, 'site/waiting', 300);
     const { directory, mqttPort } = await copied(site);
@@ -72,7 +72,7 @@ describe('a vault that was copied with cp -a', function () {
     await startCopy(directory);
     const later = new Map<string, Total>();
     await feed(mqttPort, later, 'site/later', 60);
-    await delivered(later);
+    await delivered(site, later);
     await settled(directory);
     await eventually('every reading is delivered or declared', async () => {
       const { gaps } = await site.ask<GapsAnswer>('/api/v1/gaps?gateway=site');
@@ -89,21 +89,6 @@ describe('a vault that was copied with cp -a', function () {
     copy = new Program('copy', process.execPath, [CLI, 'run', directory, '--json']);
     await copy.json();
   };
-
-  const delivered = (totals: ReadonlyMap<string, Total>): Promise<void> =>
-    eventually(
-      'the cloud has every reading once',
-      async () => {
-        for (const [series, expected] of totals) {
-          const total = await fold(site, series);
-          assert.ok((total?.count ?? 0) <= expected.count, `${series}: ${total?.count} of ${expected.count}`);
-          if (total?.count !== expected.count) return false;
-          assert.equal(scaled(total.sum), expected.sum, series);
-        }
-        return true;
-      },
-      90_000,
-    );
 });
 
 /** The running gateway's directory, copied, with ports of its own. */
@@ -119,38 +104,5 @@ async function copied(site: Site): Promise<{ directory: string; mqttPort: number
   return { directory, mqttPort };
 }
 
-async function feed(port: number, totals: Map<string, Total>, series: string, count: number): Promise<void> {
-  const ledger = new Ledger(port, `feed-${series.replaceAll('/', '-')}`);
-  ledger.start();
-  try {
-    const begin = Date.now() - count * 100;
-    for (let i = 0; i < count; i++)
-      await ledger.publish({ topic: series, value: (i / 4).toFixed(2), time: begin + i * 100 });
-    await ledger.drained();
-    for (const [name, total] of ledger.totals) totals.set(name, total);
-  } finally {
-    await ledger.close();
-  }
-}
-
-async function statusOf(directory: string): Promise<GatewayStatus> {
-  const { stdout } = await run(process.execPath, [CLI, 'status', directory, '--json']);
-  return JSON.parse(stdout) as GatewayStatus;
-}
-
 const blocksWait = (directory: string): Promise<void> =>
   eventually('blocks wait', async () => (await statusOf(directory)).vault.blocksWaiting > 2);
-
-const settled = (directory: string): Promise<void> =>
-  eventually('nothing waits', async () => (await statusOf(directory)).vault.blocksWaiting === 0, 90_000);
-
-async function fold(site: Site, series: string): Promise<SummariesAnswer['total']> {
-  const query = new URLSearchParams({ gateway: 'site', series, resolution: '1', from: '0', to: '8640000000000000' });
-  try {
-    return (await site.ask<SummariesAnswer>(`/api/v1/summaries?${query.toString()}`)).total;
-  } catch (error) {
-    // A series is unknown to the cloud until its first block has arrived.
-    if (error instanceof Error && error.message.includes('404')) return null;
-    throw error;
-  }
-}

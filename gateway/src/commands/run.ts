@@ -23,12 +23,15 @@ export function runCommand(program: Command): void {
 async function run(directory: string, options: { json?: true }): Promise<void> {
   await refuseHalfImported(directory);
   const config = await readConfig(directory);
+  const anew = Promise.withResolvers<string>();
   const gateway = new Gateway(
     {
       directory: path.resolve(directory),
       config,
       log: (line) => console.error(line),
       portNames: { mqtt: `${CONFIG_FILE}: mqtt.port`, editor: `${CONFIG_FILE}: editor.port` },
+      onRenewal: () =>
+        anew.resolve('another copy of the vault writes to the cloud; starting anew under a new incarnation'),
     },
     systemClock,
   );
@@ -54,5 +57,6 @@ async function run(directory: string, options: { json?: true }): Promise<void> {
       }
     },
     () => gateway.stop(),
+    anew.promise,
   );
 }

@@ -3,7 +3,7 @@ import path from 'node:path';
 
 import { type Door, doorOf, doorRulesOf } from '@tidegate/nodes/ingest';
 import { type Clock, reasonOf, TideError } from '@tidegate/nodes/node';
-import { keepTime, openVault, type Timekeeper, type Vault } from '@tidegate/nodes/vault';
+import { keepTime, openVault, RENEWAL, type Timekeeper, type Vault } from '@tidegate/nodes/vault';
 
 import { Exports } from '../backup/exports.ts';
 import { gatewayFiles } from '../backup/file-gateway.ts';
@@ -38,6 +38,8 @@ export interface GatewayOptions {
   log: (line: string) => void;
   /** What to call the places of the ports in an error, e.g. `gateway.yaml: mqtt.port`. */
   portNames: { mqtt: string; editor: string };
+  /** Told when the vault is to be opened anew, because another copy of it writes under its incarnation. */
+  onRenewal?: () => void;
 }
 
 /**
@@ -164,6 +166,9 @@ export class Gateway {
     const vault = await openVault(vaultOptionsOf(directory, config), this.clock);
     this.undo.push(() => vault.close());
     this.vault = vault;
+    const { onRenewal } = this.options;
+    if (onRenewal !== undefined)
+      vault.onChange(({ kind, name }) => kind === 'document' && name === RENEWAL.namespace && onRenewal());
     const time = await keepTime(vault, (error) => log(`clock: ${reasonOf(error)}`));
     this.undo.push(() => time.stop());
     this.keeper = time.keeper;

@@ -281,7 +281,7 @@ export class Session {
 
   /** Nothing more goes out under this incarnation, and what is here stays. */
   private async giveWay(reason: string): Promise<void> {
-    this.halt(`${reason}. What waits is kept; restart this gateway, and it goes on under a new incarnation`);
+    this.halt(`${reason}. What waits is kept; once this gateway is started anew, it goes on under a new incarnation`);
     await this.greeting.giveWay();
   }
 

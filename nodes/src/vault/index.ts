@@ -14,7 +14,7 @@ export type * from './vault.ts';
 export * from './gaps.ts';
 export * from './accounts.ts';
 export * from './orphans.ts';
-export { renewal } from './renewal.ts';
+export { RENEWAL, renewal } from './renewal.ts';
 export { keepTime, type KeptTime } from './file-timekeeper.ts';
 export { Timekeeper, timekeeperOf, type TimekeeperOptions } from './timekeeper.ts';
 export { BOOTS, dated, datings, newestTrusted, type Boot, type Dating } from './dating.ts';

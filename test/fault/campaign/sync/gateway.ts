@@ -148,7 +148,7 @@ export class Gateway {
 
   /** The cloud has said that somebody else writes under its incarnation. */
   get isFenced(): boolean {
-    return /restart this gateway/.test(this.session?.status().reason ?? '');
+    return /once this gateway is started anew/.test(this.session?.status().reason ?? '');
   }
 
   /** Somebody gives it a new token; the process has to be dead. */
