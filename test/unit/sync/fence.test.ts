@@ -150,7 +150,7 @@ describe('a vault that is copied without a trace', function () {
     db.close();
     await restart(image);
     await simulation.run(MINUTE);
-    assert.match(simulation.session.status().reason ?? '', /older copy: the cloud holds block 2 .*restart/);
+    assert.match(simulation.session.status().reason ?? '', /older copy: the cloud holds block 2 .*started anew/);
     await restart();
     assert.notEqual(rig.vault.incarnation, incarnation);
   });
