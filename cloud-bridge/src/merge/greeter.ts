@@ -6,6 +6,7 @@ import {
   FrameError,
   OLDEST_SCHEMA,
   SCHEMA_VERSION,
+  clipRanges,
   decodeBody,
   hello,
   helloVersion,
@@ -18,9 +19,11 @@ import {
   type PeerKeys,
   type Stamp,
   type Ticket,
+  type Welcome,
 } from '@tidegate/nodes/sync';
 
 import { MAX_STREAMS, type GatewayIdentity, type Store, type StoredDocument } from '../store/store.ts';
+import { FillTurns } from './fill-turns.ts';
 import type { Arrival } from './intake.ts';
 import type { Opener, Sender, SentFrame } from './opener.ts';
 import type { Recipient, Replies } from './replies.ts';
@@ -39,6 +42,7 @@ export class Greeter {
   private readonly clock: Clock;
   private readonly replies: Replies;
   private readonly opener: Opener;
+  private readonly turns: FillTurns;
 
   constructor(store: Store, codec: FrameCodec, clock: Clock, replies: Replies, opener: Opener) {
     this.store = store;
@@ -46,6 +50,7 @@ export class Greeter {
     this.clock = clock;
     this.replies = replies;
     this.opener = opener;
+    this.turns = new FillTurns(clock);
   }
 
   /** Answers a HELLO. Returns who said it; throws a FrameError (and has answered with a NACK where that can be believed). */
@@ -133,7 +138,7 @@ export class Greeter {
   }
 
   private async welcome(sender: Sender, number: number, body: Hello): Promise<void> {
-    const { streams, software, state, id } = body;
+    const { streams, software, state, id, session } = body;
     const { gatewayId, incarnationId } = sender;
     const now = this.clock.now();
     const ticket = await this.admit(sender, body);
@@ -141,10 +146,12 @@ export class Greeter {
     // for a gateway that started before it knew the time; what it sends is merged all the same.
     const fresh = await this.store.hello({ gatewayId, incarnationId, number, software, streams, now });
     const held = await this.store.held(incarnationId, streams);
+    const fillAfterMs = this.turns.waitOf(gatewayId, session, backlogOf(streams, held));
     this.replies.welcome(sender, {
       time: now,
       streams: held,
       credits: CREDITS,
+      ...(fillAfterMs === 0 ? {} : { fillAfterMs }),
       answers: id,
       ...(ticket === undefined ? {} : { ticket }),
     });
@@ -179,6 +186,16 @@ const lackingAt =
   (state: Record<string, Stamp>) =>
   ({ key, stamp }: StoredDocument): boolean =>
     !Object.hasOwn(state, key) || compareStamps(stamp, state[key]) > 0;
+
+/** Blocks that a gateway holds and the cloud does not. */
+function backlogOf(streams: Hello['streams'], held: Welcome['streams']): number {
+  let blocks = 0;
+  for (const [stream, { lowest, sealed }] of Object.entries(streams)) {
+    const here = clipRanges(held[stream] ?? [], lowest, sealed);
+    blocks += Math.max(0, sealed - lowest + 1) - here.reduce((sum, [from, to]) => sum + to - from + 1, 0);
+  }
+  return blocks;
+}
 
 const nonce = (): Uint8Array => Uint8Array.from(randomBytes(16));
 

@@ -3,7 +3,7 @@ import { resolutionOf } from '../summary/stream.ts';
 import type { Block, Range, StreamBacklog, Vault } from '../vault/vault.ts';
 import { encodeBody } from './body.ts';
 import { FlowWindow } from './flow-window.ts';
-import { CATALOGUE_STREAM, blocks as blocksSchema } from './messages.ts';
+import { CATALOGUE_STREAM, blocks as blocksSchema, type Welcome } from './messages.ts';
 import type { Outgoing } from './outgoing.ts';
 import type { NameOf } from './orphan-series.ts';
 import { contains, normalise, without } from './ranges.ts';
@@ -58,6 +58,8 @@ export class BlockLane {
   /** Bytes of a frame for each byte of the blocks in it: large blocks are compressed already. */
   private ratio = 1;
   private heldUntil = -Infinity;
+  /** Until then the backlog waits for its turn, monotonic. */
+  private fillFrom = -Infinity;
 
   constructor({ clock, vault, outgoing, settling, send, complain }: LaneParts) {
     this.clock = clock;
@@ -87,8 +89,14 @@ export class BlockLane {
     return this.flights.length === 0 && [...this.streams.values()].every(({ drained }) => drained);
   }
 
-  /** A session begins: everything that waits is backlog and may be sent. `credits` in bytes. */
-  begin(backlog: readonly StreamBacklog[], credits: number): void {
+  /** Until the backlog may be sent, 0 when it may. */
+  get turnInMs(): number {
+    return Math.max(0, this.fillFrom - this.clock.monotonic());
+  }
+
+  /** A session begins: everything that waits is backlog and may be sent when its turn comes. */
+  begin(backlog: readonly StreamBacklog[], { credits, fillAfterMs = 0 }: Welcome): void {
+    this.fillFrom = this.clock.monotonic() + fillAfterMs;
     this.window.ceiling = Math.min(MAX_WINDOW, Math.max(credits, BULK_FRAME_BYTES));
     this.reset();
     this.heldUntil = -Infinity;
@@ -173,7 +181,9 @@ export class BlockLane {
   /** When there is something to do next, monotonic. */
   nextWake(): number {
     const timeout = this.window.timeoutMs;
-    let earliest = this.heldUntil > this.clock.monotonic() ? this.heldUntil : Infinity;
+    const now = this.clock.monotonic();
+    let earliest = this.heldUntil > now ? this.heldUntil : Infinity;
+    if (this.fillFrom > now && !this.idle) earliest = Math.min(earliest, this.fillFrom);
     for (const { sentAt } of this.flights) earliest = Math.min(earliest, sentAt + timeout);
     return earliest;
   }
@@ -200,7 +210,8 @@ export class BlockLane {
   /** Blocks of one stream for the next frame; none when nothing may be sent. */
   private async pick(): Promise<readonly Block[]> {
     const order = [...this.streams].flatMap(([stream, { drained }]) => (drained ? [] : [stream])).toSorted(byUrgency);
-    const oldest = this.frames % OLDEST_EVERY === OLDEST_EVERY - 1;
+    const waits = this.turnInMs > 0;
+    const oldest = !waits && this.frames % OLDEST_EVERY === OLDEST_EVERY - 1;
     if (!oldest) {
       for (const stream of order) {
         const state = this.streams.get(stream);
@@ -214,7 +225,8 @@ export class BlockLane {
     }
     for (const stream of order) {
       const state = this.streams.get(stream);
-      if (state === undefined) continue;
+      // Names go with what is new.
+      if (state === undefined || (waits && stream !== CATALOGUE_STREAM)) continue;
       // Before the vault is asked: what becomes ready meanwhile takes it back.
       state.drained = true;
       const blocks = await this.peek(stream, oldest || stream === CATALOGUE_STREAM ? 'oldest' : 'newest', 1);

@@ -18,6 +18,8 @@ export interface BridgeStatus {
   orphansWaiting: number;
   /** While syncing: blocks acknowledged of those that waited since it began. */
   progress?: Progress;
+  /** Until what waited may be sent, where the cloud lets gateways that come back begin one after the other, milliseconds. */
+  turnInMs?: number;
   /** Frames from the broker that were not the cloud's, by the code of the refusal, and the newest reason. */
   refused: number;
   refusedKinds: Readonly<Record<string, number>>;
@@ -47,11 +49,12 @@ function two(number: number): string {
 
 /** One short line for under the node. `clockText` writes a time of day. */
 export function statusText(status: BridgeStatus, clockText: (time: number) => string): string {
-  const { state, since, reason, blocksWaiting, alertsWaiting, progress } = status;
+  const { state, since, reason, blocksWaiting, alertsWaiting, progress, turnInMs } = status;
   const waits = waiting(blocksWaiting, alertsWaiting);
   if (state === 'error') return reason ?? 'error';
   if (state === 'offline') return `offline since ${clockText(since)}${waits}`;
   if (state === 'connecting') return `connecting since ${clockText(since)}${waits}`;
+  if (state === 'syncing' && turnInMs !== undefined) return `syncing in ${turnText(turnInMs)}, its turn among many`;
   if (state === 'syncing' && progress !== undefined) return `syncing ${progressText(progress)}`;
   if (state === 'conflict') return `conflict: ${reason ?? 'the cloud holds something else'}`;
   return state === 'syncing' ? 'syncing' : 'up to date';
@@ -64,6 +67,8 @@ function waiting(blocks: number, alerts: number): string {
   if (parts.length === 0) return '';
   return `, ${parts.join(' and ')} ${alerts + blocks === 1 ? 'waits' : 'wait'}`;
 }
+
+const turnText = (ms: number): string => (ms < 60_000 ? `${Math.ceil(ms / 1_000)} s` : `${Math.ceil(ms / 60_000)} min`);
 
 function count(number: number): string {
   return number.toLocaleString('en-US');
@@ -90,6 +95,7 @@ interface Measured {
   backlog: readonly StreamBacklog[];
   orphansWaiting: number;
   alertsWaiting: number;
+  turnInMs: number;
   latencyMs: number;
   framesAgain: number;
 }
@@ -150,7 +156,7 @@ export class StatusKeeper {
   }
 
   status(state: BridgeStatus['state'], reason: string, measured: Measured): BridgeStatus {
-    const { remaining, backlog, alertsWaiting, orphansWaiting, latencyMs, framesAgain } = measured;
+    const { remaining, backlog, alertsWaiting, orphansWaiting, turnInMs, latencyMs, framesAgain } = measured;
     if (state !== this.state) {
       this.state = state;
       this.since = this.clock.now();
@@ -165,6 +171,7 @@ export class StatusKeeper {
       alertsWaiting,
       orphansWaiting,
       ...(state === 'syncing' && progress !== undefined ? { progress } : {}),
+      ...(state === 'syncing' && turnInMs > 0 ? { turnInMs } : {}),
       refused: this.refusals.total,
       refusedKinds: { ...this.refusals.kinds },
       ...(this.refusals.reason === undefined ? {} : { refusedReason: this.refusals.reason }),

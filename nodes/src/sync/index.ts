@@ -23,7 +23,7 @@ export { loadEnrolment, storeEnrolment, type Enrolment } from './enrolment-store
 export { Bridge, bridgeOf, type BridgeOptions, type Security } from './mqtt-bridge.ts';
 export type { Progress } from './sync-progress.ts';
 export { checkBroker, checkBrokerUrl, type BrokerOptions } from './broker-place.ts';
-export { normalise as normaliseRanges, rangesOf } from './ranges.ts';
+export { clip as clipRanges, normalise as normaliseRanges, rangesOf } from './ranges.ts';
 export { Session, type SessionParts } from './session.ts';
 export { CONFLICTS } from './settling.ts';
 export type { Lane, Transport } from './transport.ts';

@@ -71,6 +71,8 @@ export const welcome = z.object({
   streams: streamRanges,
   /** Bytes of unacknowledged frames that the gateway may have under way. */
   credits: z.number().int().min(0),
+  /** How long what waited is to wait for its turn, when many gateways come back at once, milliseconds; alerts and what is new do not. */
+  fillAfterMs: z.number().int().min(0).max(3_600_000).optional(),
   /** The HELLO that this answers. */
   answers: randomId,
   /** To be stored before any block is sent, and shown in the next HELLO; absent: the last one goes on counting. */

@@ -176,6 +176,7 @@ export class Session {
       backlog,
       alertsWaiting,
       orphansWaiting: orphans.waiting,
+      turnInMs: blocks.turnInMs,
       latencyMs: blocks.latencyMs,
       framesAgain: blocks.framesAgain,
     });
@@ -253,7 +254,7 @@ export class Session {
     if (greeting.welcomed(message)) {
       this.timeouts = 0;
       this.releaseAt = this.clock.monotonic() + this.parts.intervalMs;
-      lanes.blocks.begin(judged.backlog, message.credits);
+      lanes.blocks.begin(judged.backlog, message);
       lanes.alerts.wake();
       lanes.accounts.begin();
     }

@@ -76,6 +76,8 @@ export class CloudEnd {
   readonly unreadable = new Set<string>();
   refuseWith: Nack | undefined;
   credits = 262_144;
+  /** Of the backlogs of those that come. */
+  fillAfterMs = 0;
   /** Handed out so far. */
   tickets = 0;
   /** Questions about blocks of earlier incarnations, and whether they are answered: an older cloud does not. */
@@ -85,7 +87,7 @@ export class CloudEnd {
   private incarnation: Uint8Array = new Uint8Array(16);
   private current: Uint8Array = new Uint8Array(16);
   private readonly codec: FrameCodec;
-  private readonly clock: Clock;
+  readonly clock: Clock;
   private readonly verifier: Uint8Array;
   private readonly tokenId: string;
 
@@ -153,7 +155,8 @@ export class CloudEnd {
     const streams = Object.fromEntries(
       Object.keys(message.streams).map((stream) => [stream, pairs(this.numbers(stream))]),
     );
-    const answer = { time: this.clock.now(), streams, credits: this.credits, answers: message.id };
+    const { credits, fillAfterMs } = this;
+    const answer = { time: this.clock.now(), streams, credits, fillAfterMs, answers: message.id };
     const ticket: Ticket = [++this.tickets, new Uint8Array(16)];
     return [this.send('welcome', encodeBody(welcome, { ...answer, ticket }))];
   }

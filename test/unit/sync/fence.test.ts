@@ -100,7 +100,10 @@ describe('a vault that is copied without a trace', function () {
     await simulation.run(2 * MINUTE);
     const { state, reason, blocksWaiting } = simulation.session.status();
     assert.equal(state, 'error');
-    assert.match(reason ?? '', /^another copy of this gateway is running: its ticket \d+ is old.*kept; once this gateway is started anew/);
+    assert.match(
+      reason ?? '',
+      /^another copy of this gateway is running: its ticket \d+ is old.*kept; once this gateway is started anew/,
+    );
     assert.equal(blocksWaiting, 2, 'a block of parts and one of names');
     assert.match(refused(), /a HELLO of another copy of this gateway/);
 

@@ -55,6 +55,11 @@ export class RealCloud extends CloudEnd {
     return [];
   }
 
+  /** All that came has been merged. */
+  async drained(): Promise<void> {
+    await this.draining;
+  }
+
   private async drain(before: Promise<void>): Promise<void> {
     await before;
     for (let more = true; more;)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { decodeBlock } from '@tidegate/nodes/summary';
-import { encodeBody, loadEnrolment, makeIdentity, nack, type Outgoing } from '@tidegate/nodes/sync';
+import { encodeBody, loadEnrolment, makeIdentity, nack, statusText, type Outgoing } from '@tidegate/nodes/sync';
 import type { Vault } from '@tidegate/nodes/vault';
 import { CloudEnd } from './cloud-end.ts';
 import { SetClock, VaultRig, alert, part } from './rig.ts';
@@ -153,6 +153,28 @@ describe('session', function () {
     assert.equal(new Set(simulation.cloud.alerts).size, 6);
     assert.equal(simulation.cloud.forks, 0);
     assert.equal(await waiting(), 0);
+  });
+
+  it('lets the backlog wait for its turn, and nothing else', async () => {
+    simulation.cloud.fillAfterMs = 30_000;
+    await seal(1, 20);
+    simulation.connect();
+    await simulation.run(5_000);
+    assert.deepEqual(simulation.cloud.numbers('catalogue'), [1], 'names go with what is new');
+    assert.deepEqual(simulation.cloud.numbers(STREAM), []);
+    assert.match(
+      statusText(simulation.session.status(), () => ''),
+      /^syncing in 2\d s, its turn among many$/,
+    );
+    await outgoing.commitAlert(alert(1), []);
+    await seal(21);
+    simulation.session.releaseNow();
+    await simulation.run(5_000);
+    assert.deepEqual(simulation.cloud.alerts, ['1/1']);
+    assert.deepEqual(simulation.cloud.numbers(STREAM), [21]);
+    await simulation.run(30_000);
+    assert.equal(simulation.cloud.numbers(STREAM).length, 21);
+    assert.equal(simulation.session.status().state, 'up-to-date');
   });
 
   it('keeps to the credits', async () => {
