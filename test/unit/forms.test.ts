@@ -55,7 +55,7 @@ const forms: Form[] = globSync('nodes/src/*/tide-*.html', { cwd: root })
     return { type, html, texts: new Set(leaves(texts, '')), definition };
   });
 
-const flows = ['flows/gateway.json', ...globSync('nodes/examples/*.json', { cwd: root })];
+const flows = [...globSync('flows/*.json', { cwd: root }), ...globSync('nodes/examples/*.json', { cwd: root })];
 
 describe('the editor forms', () => {
   it('are those of the nine nodes', () => {
