@@ -230,6 +230,14 @@ describe('the page in a browser', function () {
     assert.ok(await page.evaluate(() => sessionStorage.length === 1 && localStorage.length === 0));
   });
 
+  it('says once that there is no gateway of a name', async () => {
+    await goto('#/');
+    await card().waitFor();
+    await goto('#/gateways/nobody');
+    await seen('No gateway of this name is enrolled.');
+    assert.equal(await page.locator('main section').count(), 0);
+  });
+
   it('says that the connection is lost, and goes on when it is back', async () => {
     await goto('#/');
     await page.getByText('live', { exact: true }).waitFor();

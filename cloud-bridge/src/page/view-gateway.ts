@@ -1,4 +1,4 @@
-import type { VNode } from 'preact';
+import { Fragment, type VNode } from 'preact';
 import { useState } from 'preact/hooks';
 
 import type { AlertView, GatewaysAnswer, GatewayView, SeriesView } from '../api/contract.ts';
@@ -21,6 +21,20 @@ const SHOWN_ALERTS = 30;
 
 /** One gateway: its series, its alerts, its set-points, what it lost. */
 export function OneGatewayView({ gateway, fleet }: { gateway: string; fleet: Loaded<GatewaysAnswer> }): VNode {
+  const own = fleet.data?.gateways.find((one) => one.gateway === gateway);
+  const unknown = fleet.data !== null && own === undefined;
+  return html`<main>
+    <nav class="crumbs" aria-label="Where you are"><a href=${hrefOf({ view: 'fleet' })}>Fleet</a></nav>
+    <div class="view-head">
+      <${Title}>${gateway}<//>
+      ${own && html`<${Presence} gateway=${own} />`}
+    </div>
+    ${fleet.error && html`<${Problem} doing="Loading the gateway" reason=${fleet.error} retry=${fleet.reload} />`}
+    ${unknown ? html`<p class="empty">No gateway of this name is enrolled.</p>` : html`<${Contents} gateway=${gateway} own=${own} />`}
+  </main>`;
+}
+
+function Contents({ gateway, own }: { gateway: string; own: GatewayView | undefined }): VNode {
   const series = useLoad(
     (signal) => fetchSeries(gateway, signal),
     [gateway],
@@ -31,18 +45,10 @@ export function OneGatewayView({ gateway, fleet }: { gateway: string; fleet: Loa
     [gateway],
     (change) => change.kind === 'alerts' && isAbout(change, gateway),
   );
-  const own = fleet.data?.gateways.find((one) => one.gateway === gateway);
   const list = series.data?.series ?? [];
   const open = (alerts.data?.alerts ?? []).filter((one) => one.state === 'open');
   const over = (alerts.data?.alerts ?? []).filter((one) => one.state === 'closed');
-  return html`<main>
-    <nav class="crumbs" aria-label="Where you are"><a href=${hrefOf({ view: 'fleet' })}>Fleet</a></nav>
-    <div class="view-head">
-      <${Title}>${gateway}<//>
-      ${own && html`<${Presence} gateway=${own} />`}
-    </div>
-    ${fleet.error && html`<${Problem} doing="Loading the gateway" reason=${fleet.error} retry=${fleet.reload} />`}
-    ${fleet.data && !own && html`<p class="empty">No gateway of this name is enrolled.</p>`}
+  return html`<${Fragment}>
     ${own && html`<${Facts} gateway=${own} series=${list} />`} ${own && html`<${Troubles} gateway=${own} />`}
     ${alerts.error && html`<${Problem} doing="Loading the alerts" reason=${alerts.error} retry=${alerts.reload} />`}
     ${
@@ -69,7 +75,7 @@ export function OneGatewayView({ gateway, fleet }: { gateway: string; fleet: Loa
     </div>
     <${WhatWasLost} gateway=${gateway} />
     <${Account} gateway=${gateway} />
-  </main>`;
+  <//>`;
 }
 
 const RANK: Record<Severity, number> = { info: 0, warning: 1, critical: 2 };
