@@ -29,7 +29,7 @@ function startLean() {
   v8.setFlagsFromString('--heap-growing-percent=40');
   v8.setFlagsFromString('--no-parallel-scavenge');
   var size = '--max-semi-space-size';
-  if (process.execArgv.indexOf(size + '=8') !== -1) {
+  if (process.execArgv.indexOf(size + '=16') !== -1) {
     // Read by the vault's thread when it begins: what it makes is small and short-lived.
     v8.setFlagsFromString(size + '=1');
     return;
@@ -42,7 +42,7 @@ function startLean() {
   if (chosen || typeof process.execve !== 'function' || !process.allowedNodeEnvironmentFlags.has(size)) return;
   process.execve(
     process.execPath,
-    [process.execPath].concat(process.execArgv, size + '=8', process.argv.slice(1)),
+    [process.execPath].concat(process.execArgv, size + '=16', process.argv.slice(1)),
     Object.assign(
       // One arena, and thresholds that do not grow: what was taken while readings are read again goes back to the system.
       { MALLOC_ARENA_MAX: '1', MALLOC_MMAP_THRESHOLD_: '32768', MALLOC_TRIM_THRESHOLD_: '131072' },

@@ -18,7 +18,7 @@ describe('tidegate run, on Linux', function () {
   it('starts itself anew with a small young generation, as the same process and without a word', async () => {
     const { pid } = await gateway.start();
     assert.equal(pid, gateway.program!.pid);
-    assert.ok(commandLine(pid).includes('--max-semi-space-size=8'), commandLine(pid).join(' '));
+    assert.ok(commandLine(pid).includes('--max-semi-space-size=16'), commandLine(pid).join(' '));
     assert.ok(environment(pid).includes('MALLOC_ARENA_MAX=1'));
     assert.equal(await gateway.program!.stop(), 0, 'a signal to the process that was started ends it in good order');
     assert.doesNotMatch(gateway.program!.output(), /[Ww]arning/);
