@@ -63,7 +63,7 @@ export function nextTurn(open: OpenAlert | undefined, verdict: Verdict, occasion
     value: bounded(occasion.value),
     text: verdict.text.slice(0, MAX_TEXT),
   };
-  if (verdict.expected !== undefined) alert.expected = verdict.expected;
+  if (verdict.expected !== undefined) alert.expected = finiteEnds(verdict.expected);
   return { open: { alert, score: Math.max(open.score, verdict.score), revisedAt: occasion.time }, alert };
 }
 
@@ -86,9 +86,17 @@ function opening(verdict: Verdict, occasion: Occasion, origin: Origin): Alert {
     value: bounded(value),
     text: verdict.text.slice(0, MAX_TEXT),
   };
-  if (verdict.expected !== undefined) alert.expected = verdict.expected;
+  if (verdict.expected !== undefined) alert.expected = finiteEnds(verdict.expected);
   if (unit !== undefined) alert.unit = unit.slice(0, MAX_UNIT);
   return alert;
+}
+
+/** An end at which a detector's arithmetic ran over is an open one: an alert that cannot be encoded would be none. */
+function finiteEnds({ low, high }: { low?: number; high?: number }): { low?: number; high?: number } {
+  const ends: { low?: number; high?: number } = {};
+  if (Number.isFinite(low)) ends.low = low;
+  if (Number.isFinite(high)) ends.high = high;
+  return ends;
 }
 
 /** First 16 bytes of SHA-256 over what makes the alert what it is, so that a replay makes the same id. */
@@ -102,5 +110,6 @@ function rank(severity: Severity): number {
 }
 
 function bounded(value: Value): Value {
+  if (typeof value === 'number') return value + 0; // -0 is 0 once it is encoded
   return typeof value === 'string' ? value.slice(0, MAX_VALUE) : value;
 }

@@ -55,27 +55,28 @@ export class RateDetector implements Detector<RateState> {
       slots.length = 0;
     }
     while (slots.length > 0 && slots[0].start < time - span) slots.shift();
-    let rise = 0;
-    let fall = 0;
-    let riseFrom = time;
-    let fallFrom = time;
+    let [low, lowAt] = [value, time];
+    let [high, highAt] = [value, time];
     for (const slot of slots) {
-      if (value - slot.low > rise) [rise, riseFrom] = [value - slot.low, slot.lowAt];
-      if (slot.high - value > fall) [fall, fallFrom] = [slot.high - value, slot.highAt];
+      if (slot.low < low) [low, lowAt] = [slot.low, slot.lowAt];
+      if (slot.high > high) [high, highAt] = [slot.high, slot.highAt];
     }
     remember(slots, value, time, span / SLOTS);
-    const largest = Math.max(rise, fall);
-    const score = Math.min(1, largest / (2 * change));
+    const rise = value - low;
+    const fall = high - value;
+    // Two readings may lie further apart than the largest number.
+    const largest = Math.min(Math.max(rise, fall), Number.MAX_VALUE);
+    const score = Math.min(1, largest / 2 / change);
     if (largest <= change) return { score, alarm: false, severity: 'info', text: '' };
     const rising = rise >= fall;
     const amount = withUnit(numberText(largest), unit);
-    const within = spanText((time - (rising ? riseFrom : fallFrom)) / 1000);
+    const within = spanText((time - (rising ? lowAt : highAt)) / 1000);
     const allowed = `${withUnit(numberText(change), unit)} in ${spanText(perSeconds)}`;
     return {
       score,
       alarm: true,
       severity: 'warning',
-      expected: rising ? { high: value - rise + change } : { low: value + fall - change },
+      expected: rising ? { high: low + change } : { low: high - change },
       text: `${rising ? 'rose' : 'fell'} by ${amount} within ${within} to ${numberText(value)}; at most ${allowed} is allowed`,
     };
   }

@@ -161,11 +161,12 @@ describe('the life of an alert', () => {
   it('fits the bounds of an encoded alert, whatever the reading says', () => {
     const turn = nextTurn(
       undefined,
-      alarm(1, { text: 'x'.repeat(2000) }),
+      alarm(1, { text: 'x'.repeat(2000), expected: { low: -Infinity, high: 5 } }),
       { series: 's', time: 1.5, value: 'v'.repeat(5000), unit: 'u'.repeat(500) },
       origin,
     );
     assert.doesNotThrow(() => encodeAlert(turn.alert!));
+    assert.deepEqual(turn.alert!.expected, { high: 5 });
   });
 });
 

@@ -94,6 +94,12 @@ describe('rate', () => {
 
   it('sees a fall', () => assert.match(runRate([20, 14], 10)[1].text, /^fell by 6 within 10 seconds to 14/));
 
+  it('sees a change that is larger than any number', () => {
+    const { score, alarm, expected, text } = runRate([1.7e308, -1.7e308], 10)[1];
+    assert.deepEqual({ score, alarm, expected }, { score: 1, alarm: true, expected: { low: 1.7e308 } });
+    assert.match(text, /^fell by 1\.80e308 within 10 seconds to -1\.70e308/);
+  });
+
   it('allows the same change over a longer time', () => {
     assert.ok(runRate([20, 21, 22, 23, 24, 25, 26, 27], 30).every(({ alarm }) => !alarm));
   });
