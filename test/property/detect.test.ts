@@ -33,7 +33,7 @@ const readings: fc.Arbitrary<Reading[]> = fc
       value: fc.oneof<fc.Arbitrary<Value>[]>(
         fc.integer({ min: -4, max: 4 }),
         fc.double({ noNaN: true, noDefaultInfinity: true }),
-        fc.constantFrom(1e17, -1e17, 5e-324, true, 'on', 6, 25),
+        fc.constantFrom(1e17, -1e17, 1.7e308, -1.7e308, 5e-324, true, 'on', 6, 25),
       ),
       quality: fc.constantFrom('good', 'good', 'good', 'uncertain', 'bad'),
       stale: fc.constantFrom(undefined, undefined, undefined, true),
