@@ -7,42 +7,36 @@ export const LONGEST_WAIT_MS = 600_000;
 /** A backlog of so many blocks or fewer is a batch or two: it waits for no turn. */
 const SMALL_BACKLOG = 8;
 
-interface Turn {
-  session: number;
-  /** Monotonic, milliseconds. */
-  at: number;
-}
-
 /**
  * When a gateway that comes back may begin to send what waited. After an outage of the broker all come back at once;
  * their backlogs begin one after the other, while alerts and what is new of all of them go at once.
  */
 export class FillTurns {
   private readonly clock: Clock;
-  private readonly turns = new Map<number, Turn>();
+  /** Of gateways that wait, monotonic milliseconds. */
+  private readonly turns = new Map<number, number>();
   private next = -Infinity;
 
   constructor(clock: Clock) {
     this.clock = clock;
   }
 
-  /** Milliseconds until a gateway's turn. A HELLO that is said again, by the same process, keeps the turn it was given. */
-  waitOf(gateway: number, session: number, backlogBlocks: number): number {
+  /** Milliseconds until a gateway's turn. Who says HELLO again before it comes keeps it, and pushes nobody back. */
+  waitOf(gateway: number, backlogBlocks: number): number {
     if (backlogBlocks <= SMALL_BACKLOG) return 0;
     const now = this.clock.monotonic();
     this.forget(now);
     const given = this.turns.get(gateway);
-    if (given?.session === session) return Math.ceil(given.at - now);
+    if (given !== undefined) return Math.ceil(given - now);
     const at = Math.min(Math.max(now, this.next), now + LONGEST_WAIT_MS);
     this.next = at + 1_000 / TURNS_PER_SECOND;
-    this.turns.delete(gateway);
-    if (at > now) this.turns.set(gateway, { session, at });
+    if (at > now) this.turns.set(gateway, at);
     return Math.ceil(at - now);
   }
 
   /** Turns stand in the order in which they were given, which is that of their times. */
   private forget(now: number): void {
-    for (const [gateway, { at }] of this.turns) {
+    for (const [gateway, at] of this.turns) {
       if (at > now) return;
       this.turns.delete(gateway);
     }

@@ -138,7 +138,7 @@ export class Greeter {
   }
 
   private async welcome(sender: Sender, number: number, body: Hello): Promise<void> {
-    const { streams, software, state, id, session } = body;
+    const { streams, software, state, id } = body;
     const { gatewayId, incarnationId } = sender;
     const now = this.clock.now();
     const ticket = await this.admit(sender, body);
@@ -146,7 +146,7 @@ export class Greeter {
     // for a gateway that started before it knew the time; what it sends is merged all the same.
     const fresh = await this.store.hello({ gatewayId, incarnationId, number, software, streams, now });
     const held = await this.store.held(incarnationId, streams);
-    const fillAfterMs = this.turns.waitOf(gatewayId, session, backlogOf(streams, held));
+    const fillAfterMs = this.turns.waitOf(gatewayId, backlogOf(streams, held));
     this.replies.welcome(sender, {
       time: now,
       streams: held,

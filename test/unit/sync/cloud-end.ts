@@ -87,7 +87,7 @@ export class CloudEnd {
   private incarnation: Uint8Array = new Uint8Array(16);
   private current: Uint8Array = new Uint8Array(16);
   private readonly codec: FrameCodec;
-  readonly clock: Clock;
+  private readonly clock: Clock;
   private readonly verifier: Uint8Array;
   private readonly tokenId: string;
 
