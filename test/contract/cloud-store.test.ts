@@ -46,6 +46,19 @@ describe('SQLite beneath the cloud store', () => {
     assert.throws(() => openSqliteStore(file), { code: 'newer-database', message: /schema 99/ });
   });
 
+  it('is not touched when a program of before the first release has made it', () => {
+    const db = new Database(file);
+    db.exec('CREATE TABLE parts (id)');
+    db.pragma('user_version = 5');
+    db.close();
+    const before = readFileSync(file);
+    assert.throws(() => openSqliteStore(file), { code: 'bad-database', message: /schema 5, of a version of before/ });
+    const after = new Database(file, { readonly: true });
+    assert.deepEqual(after.prepare('SELECT name FROM sqlite_master').all(), [{ name: 'parts' }]);
+    after.close();
+    assert.equal(readFileSync(file).length, before.length);
+  });
+
   it('names a file that is no database, and leaves it as it is', () => {
     writeFileSync(file, 'these are not the pages of a database '.repeat(200));
     const before = readFileSync(file);

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Account } from '@tidegate/nodes/sync';
-import type { SummariesAnswer } from '../../cloud-bridge/src/api/contract.ts';
 import { Ledger, scaled, type Entry } from '../support/ledger.ts';
 import { interleave, recordings } from '../support/recorded.ts';
 import { Site, hurry } from '../support/site.ts';
+import { fold } from '../support/site-totals.ts';
 
 /** Rounds in a row; a long campaign sets more. */
 const ROUNDS = Number(process.env['TIDEGATE_ROUNDS'] ?? 2);
@@ -100,16 +100,5 @@ async function compareAccount(site: Site, ledger: Ledger, round: number): Promis
   for (const [series, expected] of ledger.totals) {
     const row = account.series.find((one) => one.series === series);
     assert.equal(row?.produced, expected.count, `round ${round}, ${series}: produced`);
-  }
-}
-
-async function fold(site: Site, series: string): Promise<SummariesAnswer['total']> {
-  const query = new URLSearchParams({ gateway: 'site', series, resolution: '1', from: '0', to: '8640000000000000' });
-  try {
-    return (await site.ask<SummariesAnswer>(`/api/v1/summaries?${query.toString()}`)).total;
-  } catch (error) {
-    // A series is unknown to the cloud until its first block has arrived.
-    if (error instanceof Error && error.message.includes('404')) return null;
-    throw error;
   }
 }

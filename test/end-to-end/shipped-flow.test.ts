@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { LoneGateway, tidegate } from '../support/gateway.ts';
 import { RawClient } from '../support/mqtt-client.ts';
+import { vibrate } from '../support/vibration.ts';
 import { root } from '../support/process.ts';
 
 interface FlowNode {
@@ -45,12 +46,7 @@ describe('the shipped flow', function () {
       const { client: listener } = await RawClient.connect(gateway.brokerPort, 'lamp');
       await listener.subscribe('tide/alerts/#');
       const { client: sensor } = await RawClient.connect(gateway.brokerPort, 'bearing');
-      const start = Date.now() - 400_000;
-      for (let i = 0; i < 400; i++) {
-        const value = i < 380 ? (3 + 0.1 * Math.sin(i * 12.9898)).toFixed(3) : '30';
-        sensor.publish('site/pump/vibration', `{"timestamp":${start + i * 1_000},"value":${value}}`);
-      }
-      await sensor.until(() => sensor.acknowledged.size === 400);
+      await vibrate(sensor);
       const alerts = (): { topic: string; payload: string | Buffer }[] =>
         listener.received.filter((packet) => packet.cmd === 'publish');
       await listener.until(() => alerts().length > 0, 20_000);

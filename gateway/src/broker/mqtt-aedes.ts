@@ -43,19 +43,20 @@ export function dontCacheIdentifiers(): void {
   mqtt.writeToStream.cacheNumbers = false;
 }
 
-/** Topics that are remembered to have no subscriber. */
+/** Topics that are remembered to have no subscriber, and the longest one that is: a client may send 64 kB. */
 const UNHEARD_TOPICS = 16_384;
+const UNHEARD_LENGTH = 256;
 
 /**
  * Lets a publish on a topic to which nobody has subscribed, as that of nearly each sensor, pass the emitter by: it looks for
- * subscribers level by level, for each message again. False when this aedes does not let us; all goes on then, slower.
+ * subscribers level by level, for each message again. Where this aedes does not let us, all goes on, slower.
  */
-export function passUnheardBy(aedes: Aedes): boolean {
+export function passUnheardBy(aedes: Aedes): void {
   const { mq } = aedes as unknown as {
     mq?: { emit?: Emit; on?: On; _matcher?: { match?: (topic: string) => readonly unknown[] } };
   };
   const matcher = mq?._matcher;
-  if (mq?.emit === undefined || mq.on === undefined || matcher?.match === undefined) return false;
+  if (mq?.emit === undefined || mq.on === undefined || matcher?.match === undefined) return;
   const [emit, on] = [mq.emit.bind(mq), mq.on.bind(mq)];
   const unheard = new Set<string>();
   mq.on = (...subscribing) => {
@@ -66,12 +67,12 @@ export function passUnheardBy(aedes: Aedes): boolean {
   mq.emit = (packet, done) => {
     const { topic } = packet as { topic: string };
     if (unheard.has(topic)) return done?.();
-    if (matcher.match!(topic).length > 0) return emit(packet, done);
-    if (unheard.size >= UNHEARD_TOPICS) unheard.clear();
-    unheard.add(topic);
+    if (topic.length <= UNHEARD_LENGTH && matcher.match!(topic).length === 0) {
+      if (unheard.size >= UNHEARD_TOPICS) unheard.clear();
+      unheard.add(topic);
+    }
     return emit(packet, done);
   };
-  return true;
 }
 
 /** A SUBSCRIBE as it comes from the wire, before it is handled. */

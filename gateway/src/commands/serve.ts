@@ -18,8 +18,8 @@ export async function serve(
   stop: () => Promise<void>,
   anew: Promise<string> = new Promise(() => undefined),
 ): Promise<never> {
+  let first: number | undefined;
   const asked = new Promise<false>((resolve) => {
-    let first: number | undefined;
     const signal = (): void => {
       first ??= performance.now();
       // One Ctrl-C can arrive twice: from the terminal, and from an npm in between that passes it on.
@@ -41,7 +41,8 @@ export async function serve(
     console.error(`tidegate: while ending: ${reasonOf(error)}`);
     process.exit(1);
   }
-  if (again) startAnew(systemClock.now());
+  // Who asks for the end meanwhile wants no other beginning.
+  if (again && first === undefined) startAnew(systemClock.now());
   process.exit(0);
 }
 

@@ -30,6 +30,8 @@ const DEFAULTS: DoorOptions = {
 };
 
 const MAX_ROUTES = 20_000;
+/** Longer topics, which may have 64 kB, are looked up each time. */
+const MAX_ROUTE_LENGTH = 1_024;
 
 /** A source that takes a topic, and what it makes of it. */
 interface Route {
@@ -174,7 +176,7 @@ export class DurableDoor implements Door {
         const plan = source.rule?.topics.some((filter) => matchTopic(filter, topic)) ? source.plan(topic) : undefined;
         if (plan !== undefined) routes.push({ source, plan });
       }
-      this.routes.set(topic, routes);
+      if (topic.length <= MAX_ROUTE_LENGTH) this.routes.set(topic, routes);
     }
     return routes;
   }
