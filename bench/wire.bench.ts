@@ -16,6 +16,7 @@ import type { Report } from './support/report.ts';
 import { jitter, signal, uniform } from './support/signal.ts';
 
 const SERIES = 1_000;
+const UNITS = ['°C', 'bar', 'mm/s', 'kW', 'A', 'l/min', '%', 'rpm'];
 const MINUTES = 60;
 const MINUTE = 60_000;
 /** Longest wait for the gateway to send everything. */
@@ -24,10 +25,12 @@ const PATIENCE_MS = 300_000;
 export async function run(progress: (text: string) => void): Promise<Report> {
   const quiet = await measured(0.2, progress);
   const noisy = await measured(1, progress);
+  const withUnits = await measured(0.2, progress, UNITS);
   return {
     figures: {
       wire_bytes_per_window: quiet.wire,
       wire_bytes_per_window_noise_1: noisy.wire,
+      wire_bytes_per_window_with_units: withUnits.wire,
       cbor_bytes_per_window: quiet.cbor,
       cbor_deflated_bytes_per_window: quiet.cborDeflated,
       json_bytes_per_window: quiet.json,
@@ -39,6 +42,7 @@ export async function run(progress: (text: string) => void): Promise<Report> {
     goals: { wire_bytes_per_window: { max: 12 }, ratio_raw_json: { min: 300 } },
     notes: [
       `${SERIES} series at 1 Hz, ${MINUTES} windows of a minute each, two decimals, 20 ms of jitter; noise sd 0.2 and 1`,
+      'with_units: each reading says its unit, one of eight',
       'wire: what the gateway sends over TCP from the first HELLO until the cloud has everything, names of series excepted, which are sent once',
       'cbor, json: a thousand summaries of a minute in one array, no envelope, no encryption; deflated: that array as one piece',
       'raw_json: sixty QoS 1 PUBLISH packets, payload {"time":…,"value":…}',
@@ -55,10 +59,14 @@ interface Sizes {
   raw: number;
 }
 
-async function measured(noise: number, progress: (text: string) => void): Promise<Sizes> {
+async function measured(
+  noise: number,
+  progress: (text: string) => void,
+  units: readonly string[] = [],
+): Promise<Sizes> {
   const site = await Site.make({ grants: ['site/#'] });
   try {
-    const sensors = new Plant(noise);
+    const sensors = new Plant(noise, units);
     progress(`noise ${noise}: names`);
     await withVault(site, (vault) =>
       seal(
@@ -103,11 +111,13 @@ const nameOf = (n: number): string => `site/line${n % 100}/sensor${Math.floor(n 
 class Plant {
   rawBytes = 0;
   private readonly draws: (() => number)[];
+  private readonly units: readonly string[];
   private readonly random = uniform(7);
   private windowStart = Math.floor(Date.now() / MINUTE) * MINUTE - (MINUTES + 2) * MINUTE;
   private position = 0;
 
-  constructor(noise: number) {
+  constructor(noise: number, units: readonly string[]) {
+    this.units = units;
     this.draws = Array.from({ length: SERIES }, (_, n) => signal({ noise, seed: n + 1 }));
   }
 
@@ -119,7 +129,8 @@ class Plant {
         const time = this.windowStart + second * 1000 + 20 + jitter(this.random);
         const value = draw();
         const reading = { series: '', time, value, position: ++this.position } as const;
-        windows[n].add({ ...reading, quality: 'good', clock: 'device' });
+        const unit = this.units[n % this.units.length];
+        windows[n].add({ ...reading, quality: 'good', clock: 'device', ...(unit !== undefined && { unit }) });
         this.rawBytes += publishPacket(nameOf(n), JSON.stringify({ time, value })).bytes.length;
       }
     }

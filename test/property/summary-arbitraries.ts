@@ -37,26 +37,36 @@ const states = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(0, 7.5) },
 );
 
+const oneUnit: fc.Arbitrary<string | undefined> = fc.constantFrom(undefined, '°C', '');
+export const severalUnits: fc.Arbitrary<string | undefined> = fc.oneof(
+  { weight: 60, arbitrary: oneUnit },
+  { weight: 1, arbitrary: fc.constantFrom('K', '°F', 'x'.repeat(80), '\ud800') },
+);
+
 /** Readings of one series within `span` milliseconds, with many equal times; positions are unique. */
-export const readings = ({ span = 60_000, maxLength = 60, of = values } = {}): fc.Arbitrary<Reading[]> =>
+export const readings = ({ span = 60_000, maxLength = 60, of = values, units = oneUnit } = {}): fc.Arbitrary<
+  Reading[]
+> =>
   fc
     .array(
       fc.record({
         time: fc.oneof(fc.integer({ min: 0, max: span - 1 }), fc.integer({ min: 0, max: 3 })),
         value: of,
         quality: fc.constantFrom('good', 'good', 'good', 'uncertain', 'bad'),
+        unit: units,
         anomaly: fc.option(fc.constant(0.9), { nil: undefined, freq: 5 }),
       }),
       { maxLength },
     )
     .map((list) =>
-      list.map(({ anomaly, ...reading }, i) => ({
+      list.map(({ anomaly, unit, ...reading }, i) => ({
         series: 'line1/pump3/temperature',
         clock: 'device',
         ...reading,
         time: 1_780_000_200_000 - (1_780_000_200_000 % 3_600_000) + reading.time,
         position: i + 1,
         ...(anomaly !== undefined && { anomaly }),
+        ...(unit !== undefined && { unit }),
       })),
     );
 

@@ -15,13 +15,13 @@ import {
   type Summary,
 } from '@tidegate/nodes/summary';
 import { ByteWriter } from '../../nodes/src/summary/varint.ts';
-import { readings, summarise, switches, traced, widths } from './summary-arbitraries.ts';
+import { readings, severalUnits, summarise, switches, traced, widths } from './summary-arbitraries.ts';
 
 const summaries: fc.Arbitrary<Summary> = fc
   .tuple(
-    fc.oneof(readings({ maxLength: 12 }), switches({ maxLength: 60 })),
+    fc.oneof(readings({ maxLength: 12, units: severalUnits }), switches({ maxLength: 60 })),
     widths,
-    fc.option(readings({ maxLength: 2 }), { freq: 4, nil: [] }),
+    fc.option(readings({ maxLength: 2, units: severalUnits }), { freq: 4, nil: [] }),
   )
   .map(([list, width, others]) => foldSummaries([summarise(traced(list), width), summarise(traced(others))]));
 
@@ -184,22 +184,22 @@ describe('summaries and blocks as bytes', () => {
 
   it('is bounded: parts, bytes, and what a few bytes may announce', () => {
     assert.throws(() => decodeBlock(new Uint8Array((8 << 20) + 1)), { code: 'too-large' });
-    assert.throws(() => decodeBlock(Uint8Array.of(2, 0xff, 0xff, 0xff, 0x7f)), { code: 'too-large' });
+    assert.throws(() => decodeBlock(Uint8Array.of(3, 0xff, 0xff, 0xff, 0x7f)), { code: 'too-large' });
     const announced = new ByteWriter();
-    for (const value of [2, 100_000, 0, 0, 25, ...Array<number>(25).fill(1), ...Array<number>(25).fill(0)])
+    for (const value of [3, 100_000, 0, 0, 26, ...Array<number>(26).fill(1), ...Array<number>(26).fill(0)])
       announced.uint(value);
-    announced.append(new Uint8Array(25));
+    announced.append(new Uint8Array(26));
     assert.throws(() => decodeBlock(announced.finish()), { code: 'malformed', message: /100000 parts/ });
     const bomb = new ByteWriter();
-    for (const value of [2, 1, 0, 0, 25, 9 << 20]) bomb.uint(value);
+    for (const value of [3, 1, 0, 0, 26, 9 << 20]) bomb.uint(value);
     bomb.append(new Uint8Array(60));
     assert.throws(() => decodeBlock(bomb.finish()), { code: 'malformed', message: /9437184 bytes of columns/ });
-    assert.throws(() => decodeBlock(Uint8Array.of(1, 1)), { code: 'unknown-version' });
+    assert.throws(() => decodeBlock(Uint8Array.of(2, 1)), { code: 'unknown-version' });
     assert.throws(() => decodeSummary(Uint8Array.of(9)), { code: 'unknown-version' });
     assert.throws(() => decodeSummary(new Uint8Array((1 << 18) + 1)), { code: 'too-large' });
     // Long runs of continuation bytes: an integer is given up after its longest length, not at the end of the block.
     const endless = new Uint8Array(1 << 20).fill(0xff);
-    endless[0] = 2;
+    endless[0] = 3;
     assert.throws(() => decodeBlock(endless), { code: 'malformed' });
   });
 

@@ -13,10 +13,11 @@ import {
   type Summary,
 } from '@tidegate/nodes/summary';
 import type { Reading } from '@tidegate/nodes/reading';
-import { exactSum, readings } from './summary-arbitraries.ts';
+import { exactSum, readings, severalUnits } from './summary-arbitraries.ts';
 
 const HOUR = 3_600_000;
 const MINUTE = 60_000;
+const UNITS = { units: severalUnits };
 
 const summarise = (all: readonly Reading[]): Summary => {
   const accumulator = new WindowAccumulator();
@@ -27,7 +28,7 @@ const summarise = (all: readonly Reading[]): Summary => {
 const hex = (summary: Summary): string => Buffer.from(encodeSummary(summary)).toString('hex');
 
 /** Readings, and the same readings in another order. */
-const shuffled = readings().chain((all) =>
+const shuffled = readings(UNITS).chain((all) =>
   fc.shuffledSubarray(all, { minLength: all.length }).map((order): [Reading[], Reading[]] => [all, order]),
 );
 
@@ -44,7 +45,7 @@ describe('merge laws of summaries, on encoded bytes', () => {
   it('gives the same bytes for every partition into parts, folded in any order and any grouping', () => {
     fc.assert(
       fc.property(
-        readings(),
+        readings(UNITS),
         fc.array(fc.nat(5), { minLength: 64, maxLength: 64 }),
         fc.boolean(),
         (all, owner, turn) => {
@@ -62,7 +63,7 @@ describe('merge laws of summaries, on encoded bytes', () => {
 
   it('folds sixty minutes to the very bytes of the hour, through the wire', () => {
     fc.assert(
-      fc.property(readings({ span: HOUR, maxLength: 200 }), (all) => {
+      fc.property(readings({ ...UNITS, span: HOUR, maxLength: 200 }), (all) => {
         const minutes = new Map<number, Reading[]>();
         for (const reading of all) {
           const start = Math.floor(reading.time / MINUTE) * MINUTE;
@@ -77,7 +78,7 @@ describe('merge laws of summaries, on encoded bytes', () => {
 
   it('has the empty summary for neutral element, and adds readings one by one to the same bytes', () => {
     fc.assert(
-      fc.property(readings({ maxLength: 20 }), (all) => {
+      fc.property(readings({ ...UNITS, maxLength: 20 }), (all) => {
         const whole = summarise(all);
         assert.equal(hex(foldSummaries([emptySummary(), whole, emptySummary()])), hex(whole));
         assert.equal(hex(all.reduce((summary, reading) => addReading(summary, reading), emptySummary())), hex(whole));
@@ -88,7 +89,7 @@ describe('merge laws of summaries, on encoded bytes', () => {
 
   it('leaves what it folds as it was', () => {
     fc.assert(
-      fc.property(readings(), readings(), (some, others) => {
+      fc.property(readings(UNITS), readings(UNITS), (some, others) => {
         const a = summarise(some);
         const b = summarise(others);
         const before = [hex(a), hex(b)];

@@ -59,6 +59,10 @@ export interface SummaryView {
   parts: number;
   count: number;
   numeric: number;
+  /** Of the numbers; null where none said one, and where they said different ones. */
+  unit: string | null;
+  /** The unit changed in this window: `numeric` is 0, and there are no figures of the numbers. */
+  mixed: boolean;
   /** Exact decimal in plain notation. */
   sum: string;
   squares: string;

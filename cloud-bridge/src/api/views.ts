@@ -114,7 +114,7 @@ function summaryView(
   parts: number,
   summary: Summary,
 ): SummaryView {
-  const { count, numeric, sum, squares, min, max, first, last, anomalies, uncertain, bad } = summary;
+  const { count, numeric, unit, mixed, sum, squares, min, max, first, last, anomalies, uncertain, bad } = summary;
   return {
     windowStart,
     resolution,
@@ -122,6 +122,8 @@ function summaryView(
     parts,
     count,
     numeric,
+    unit: unit ?? null,
+    mixed,
     sum: decimalToString(sum),
     squares: decimalToString(squares),
     mean: meanOf(summary) ?? null,

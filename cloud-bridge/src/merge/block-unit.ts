@@ -104,6 +104,7 @@ function figuresOf(summary: Summary): Figures {
   return {
     count: summary.count,
     numeric: summary.numeric,
+    unit: summary.unit ?? null,
     sum: decimalToString(summary.sum),
     squares: decimalToString(summary.squares),
     min: summary.min ?? null,

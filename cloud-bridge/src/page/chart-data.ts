@@ -1,6 +1,7 @@
-import type { StateTime, SummaryView } from '../api/contract.ts';
+import type { SeriesView, StateTime, SummaryView } from '../api/contract.ts';
 import type { Interval } from './ranges.ts';
 
+type SeriesFacts = Pick<SeriesView, 'unit'>;
 type Column = (number | null)[];
 
 /** Columns of a chart: `x` in epoch seconds at the middle of each window; null stands where nothing was measured. */
@@ -71,6 +72,31 @@ export function mergeWindows(
   const begin = newer[0]?.windowStart ?? Infinity;
   const kept = older.filter((window) => endOf(window) <= begin);
   return [...kept, ...newer].filter((window) => endOf(window) > from);
+}
+
+/** The unit in which a series is drawn: that of its newest numbers. */
+export function unitOf(windows: readonly SummaryView[], series: SeriesFacts): string | null {
+  return windows.findLast(({ unit }) => unit !== null)?.unit ?? series.unit;
+}
+
+/** The unit of a window's numbers is another one, or they have several: nothing of it can stand on the axis of the others. */
+export const isForeign = ({ unit, mixed }: SummaryView, shown: string | null): boolean =>
+  mixed || (unit !== null && unit !== shown);
+
+/** The windows with nothing said of the numbers of those that are in other units. */
+export function inUnit(windows: readonly SummaryView[], shown: string | null): SummaryView[] {
+  const none = { numeric: 0, mean: null, min: null, max: null, p10: null, p50: null, p90: null };
+  return windows.map((window) => (isForeign(window, shown) ? { ...window, ...none } : window));
+}
+
+/** What is to be said of windows that are not drawn; null when there are none. */
+export function foreignNote(windows: readonly SummaryView[], shown: string | null): string | null {
+  const foreign = windows.filter((window) => isForeign(window, shown));
+  if (foreign.length === 0) return null;
+  const units = [...new Set(foreign.flatMap(({ unit }) => unit ?? []))].toSorted();
+  const mixed = foreign.some((window) => window.mixed);
+  const others = [...units.map((unit) => `in ${unit}`), ...(mixed ? ['in more than one unit'] : [])].join(', ');
+  return `Not drawn here, but in the table: ${foreign.length === 1 ? '1 window' : `${foreign.length} windows`} ${others}.`;
 }
 
 export interface Overall {

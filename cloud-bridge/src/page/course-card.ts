@@ -2,7 +2,7 @@ import type { VNode } from 'preact';
 import { useMemo, useState } from 'preact/hooks';
 
 import type { AlertView, SeriesView, SummaryView } from '../api/contract.ts';
-import { chartData, endOf, gapsOf, overall } from './chart-data.ts';
+import { chartData, endOf, foreignNote, gapsOf, inUnit, overall, unitOf } from './chart-data.ts';
 import { Chart } from './chart.ts';
 import { Facts, Legend, Readout, StateShares } from './course-figures.ts';
 import type { Course } from './course.ts';
@@ -26,13 +26,16 @@ export function CourseCard(props: {
   const now = useNow(5_000);
   const [row, setRow] = useState<number | null>(null);
   const interval = intervalOf(range, series, Math.max(now, course.windows.at(-1)?.windowStart ?? 0));
-  const data = useMemo(() => chartData(course.windows), [course]);
+  const unit = unitOf(course.windows, series);
+  const data = useMemo(() => chartData(inUnit(course.windows, unit)), [course, unit]);
   const gaps = gapsOf(course.windows, course.resolution, interval, series);
   const shown = course.windows.filter((window) => endOf(window) > interval.from && window.windowStart < interval.to);
   const go = (to: Range): void => {
     location.hash = hrefOf({ view: 'series', gateway, series: series.series, range: to });
   };
   const within = alerts.filter((alert) => alert.time < interval.to && (alert.closed ?? now) > interval.from);
+  const drawn = inUnit(shown, unit);
+  const note = foreignNote(shown, unit);
   const hovered = row === null ? undefined : windowAt(course, data.x[row]);
   return html`<section class="card course" aria-label="Course">
     <${RangeBar}
@@ -55,18 +58,19 @@ export function CourseCard(props: {
                 gaps=${gaps}
                 alerts=${within}
                 kind=${series.kind}
-                label=${labelOf(series, interval, shown)}
+                label=${labelOf(series.series, unit, interval, drawn)}
                 zoom=${go}
                 reset=${() => go({ span: 'auto' })}
                 hover=${setRow}
               />
-              <span class="chart-unit" aria-hidden="true">${series.unit}</span>
+              <span class="chart-unit" aria-hidden="true">${unit}</span>
               ${shown.length === 0 && html`<p class="chart-empty">Nothing was measured in this time.</p>`}
             </div>
             <${Legend} gaps=${gaps.length > 0} alerts=${within.length > 0} kind=${series.kind} />
+            ${note !== null && html`<p class="empty">${note}</p>`}
           </div>`
     }
-    <${Facts} windows=${shown} gaps=${gaps} unit=${series.unit} kind=${series.kind} resolution=${course.resolution} />
+    <${Facts} windows=${drawn} gaps=${gaps} unit=${unit} kind=${series.kind} resolution=${course.resolution} />
     ${series.kind !== 'number' && html`<${StateShares} windows=${shown} />`}
     <${WindowTable} windows=${shown} series=${series} />
   </section>`;
@@ -77,10 +81,10 @@ function windowAt(course: Course, x: number | undefined): SummaryView | undefine
   return course.windows.find((window) => x * 1000 > window.windowStart && x * 1000 < endOf(window));
 }
 
-function labelOf(series: SeriesView, interval: Interval, windows: readonly SummaryView[]): string {
+function labelOf(series: string, unit: string | null, interval: Interval, windows: readonly SummaryView[]): string {
   const { mean, min, max } = overall(windows);
   const stretch = `from ${format.exactTime(interval.from)} to ${format.exactTime(interval.to)}`;
-  if (mean === null || min === null || max === null) return `Chart of ${series.series} ${stretch}: no data.`;
-  const show = (value: number): string => format.value(value, series.unit);
-  return `Chart of ${series.series} ${stretch}: mean ${show(mean)}, between ${show(min)} and ${show(max)}.`;
+  if (mean === null || min === null || max === null) return `Chart of ${series} ${stretch}: no data.`;
+  const show = (value: number): string => format.value(value, unit);
+  return `Chart of ${series} ${stretch}: mean ${show(mean)}, between ${show(min)} and ${show(max)}.`;
 }

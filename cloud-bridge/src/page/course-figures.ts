@@ -19,13 +19,14 @@ export function Readout(props: { window: SummaryView | undefined; newest: boolea
       ${props.newest ? 'Newest window' : 'Window'} <strong>${format.preciseTime(window.windowStart)}</strong>,
       ${lengthOf(window)}
     </span>
-    ${series.kind === 'boolean' ? html`<span>on in <strong>${format.share(window.mean)}</strong></span>` : html`<${Levels} window=${window} unit=${series.unit} />`}
+    ${series.kind === 'boolean' ? html`<span>on in <strong>${format.share(window.mean)}</strong></span>` : html`<${Levels} window=${window} unit=${window.unit ?? (window.mixed ? null : series.unit)} />`}
     <span><strong>${format.count(window.count)}</strong> readings</span>
   </p>`;
 }
 
 function Levels({ window, unit }: { window: SummaryView; unit: string | null }): VNode {
   const middle = middleBand(window);
+  if (window.mixed) return html`<span>the unit changed in it: no figures</span>`;
   return html`<span class="levels">
     <span>mean <strong>${format.value(window.mean, unit)}</strong></span>
     ${middle && html`<span>p10–p90 <strong>${format.quantile(middle.p10)} – ${format.quantile(middle.p90)}</strong></span>`}

@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 
 import type { SeriesView, SummaryView } from '../api/contract.ts';
 import { fetchWindows } from './api.ts';
+import { inUnit, unitOf } from './chart-data.ts';
 import { html } from './html.ts';
 import { inWords } from './load.ts';
 import { intervalOf, resolutionFor } from './ranges.ts';
@@ -35,7 +36,8 @@ function useCourse(gateway: string, series: SeriesView, wanted: boolean): { path
     const interval = intervalOf({ span: 'auto' }, series, Date.now());
     const resolution = resolutionFor(interval, series.resolutions, MAX_POINTS);
     fetchWindows({ gateway, series: series.series, resolution }, interval, ended.signal).then(
-      (windows: SummaryView[]) => setCourse({ path: sparkPath(windows, interval), problem: null }),
+      (windows: SummaryView[]) =>
+        setCourse({ path: sparkPath(inUnit(windows, unitOf(windows, series)), interval), problem: null }),
       (error: unknown) => {
         if (!ended.signal.aborted) setCourse(({ path }) => ({ path, problem: inWords(error) }));
       },

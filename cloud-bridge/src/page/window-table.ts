@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks';
 
 import type { SeriesView, SummaryView } from '../api/contract.ts';
 import * as format from './format.ts';
+import { isForeign, unitOf } from './chart-data.ts';
 import { html } from './html.ts';
 
 const MOST_ROWS = 200;
@@ -11,6 +12,8 @@ const MOST_ROWS = 200;
 export function WindowTable(props: { windows: readonly SummaryView[]; series: SeriesView }): VNode {
   const words = props.series.kind === 'string';
   const states = props.series.kind !== 'number';
+  const shown = unitOf(props.windows, props.series);
+  const units = props.windows.some((window) => isForeign(window, shown));
   const [open, setOpen] = useState(words);
   const rows = open ? props.windows.slice(-MOST_ROWS).toReversed() : [];
   return html`<details
@@ -27,12 +30,12 @@ export function WindowTable(props: { windows: readonly SummaryView[]; series: Se
             <th scope="col">For</th>
             <th scope="col">Readings</th>
             ${!words && ['Mean', 'Min', 'p10', 'p50', 'p90', 'Max'].map((name) => html`<th scope="col">${name}</th>`)}
-            ${states && html`<th scope="col">Changes</th>`}
+            ${units && html`<th scope="col" class="words">Unit</th>`} ${states && html`<th scope="col">Changes</th>`}
             <th scope="col" class=${words ? 'words' : ''}>Last</th>
           </tr>
         </thead>
         <tbody>
-          ${rows.map((window) => html`<${Row} key=${window.windowStart} window=${window} words=${words} states=${states} />`)}
+          ${rows.map((window) => html`<${Row} key=${window.windowStart} window=${window} words=${words} states=${states} units=${units} />`)}
         </tbody>
       </table>
     </div>
@@ -45,7 +48,8 @@ export function lengthOf({ resolution, whole }: SummaryView): string {
   return `${format.duration(resolution * 1000)}${whole ? '' : ', so far'}`;
 }
 
-function Row({ window, words, states }: { window: SummaryView; words: boolean; states: boolean }): VNode {
+function Row(props: { window: SummaryView; words: boolean; states: boolean; units: boolean }): VNode {
+  const { window, words, states, units } = props;
   const { mean, min, p10, p50, p90, max } = window;
   return html`<tr>
     <th scope="row">${format.preciseTime(window.windowStart)}</th>
@@ -54,6 +58,7 @@ function Row({ window, words, states }: { window: SummaryView; words: boolean; s
     ${!words && [mean, min].map((value) => html`<td>${format.value(value, null)}</td>`)}
     ${!words && [p10, p50, p90].map((value) => html`<td>${value === null ? '–' : format.quantile(value)}</td>`)}
     ${!words && html`<td>${format.value(max, null)}</td>`}
+    ${units && html`<td class="words">${window.mixed ? 'several' : (window.unit ?? '–')}</td>`}
     ${states && html`<td>${window.changes === null ? '–' : format.count(window.changes)}</td>`}
     <td class=${words ? 'words' : ''}>${format.value(window.last?.value ?? null, null)}</td>
   </tr>`;

@@ -25,6 +25,7 @@ export interface PartRecord {
 export interface Figures {
   count: number;
   numeric: number;
+  unit: string | null;
   /** Exact decimals in plain notation. */
   sum: string;
   squares: string;

@@ -99,6 +99,8 @@ CREATE TABLE figures (
   part INTEGER NOT NULL,
   count INTEGER NOT NULL,
   numbers INTEGER NOT NULL,
+  -- Null where no number said one, and where they said different ones: then numbers is 0.
+  unit TEXT,
   sum TEXT NOT NULL,
   squares TEXT NOT NULL,
   min REAL,
@@ -264,11 +266,11 @@ CREATE TABLE claims (
 
 -- For people with SQL and dashboards: one row for each part of an hour or coarser, with names.
 CREATE VIEW series_parts AS
-  SELECT gateways.tenant, gateways.name AS gateway, series.name AS series, series.unit, series.kind,
+  SELECT gateways.tenant, gateways.name AS gateway, series.name AS series, series.kind,
     rtrim(rtrim(streams.name, '0123456789'), '/') AS purpose,
     CAST(substr(streams.name, length(rtrim(streams.name, '0123456789')) + 1) AS INTEGER) AS resolution,
     figures.window_start, streams.incarnation_id, figures.part,
-    figures.count, figures.numbers, figures.sum, figures.squares, figures.min, figures.max,
+    figures.count, figures.numbers, figures.unit, figures.sum, figures.squares, figures.min, figures.max,
     figures.first_time, figures.first_number, figures.first_text,
     figures.last_time, figures.last_number, figures.last_text,
     figures.anomalies, figures.uncertain, figures.bad, figures.changes, figures.states

@@ -143,6 +143,7 @@ export class SqliteMerge implements Merging {
       ...key,
       figures.count,
       figures.numeric,
+      figures.unit,
       figures.sum,
       figures.squares,
       figures.min,
@@ -255,7 +256,7 @@ function prepare(db: Database) {
            AND window_start = ? AND series = ? AND part = ?`,
       )
       .pluck(),
-    figures: db.prepare(`INSERT INTO figures VALUES (${Array(21).fill('?').join(', ')})`),
+    figures: db.prepare(`INSERT INTO figures VALUES (${Array(22).fill('?').join(', ')})`),
     countParts: db.prepare('UPDATE gateways SET parts = parts + ? WHERE id = ?'),
     line: db.prepare(
       `INSERT INTO series VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET name = excluded.name,

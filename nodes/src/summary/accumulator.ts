@@ -1,8 +1,17 @@
 import type { Reading } from '../reading/reading.ts';
-import { canonical, decimalOf, EXACT_MANTISSA, EXACT_POWERS, mantissaAt, powerOfTen, type Decimal } from './decimal.ts';
+import {
+  canonical,
+  decimalOf,
+  EXACT_MANTISSA,
+  EXACT_POWERS,
+  mantissaAt,
+  powerOfTen,
+  ZERO,
+  type Decimal,
+} from './decimal.ts';
 import { addToSketch, copySketch, emptySketch, mergeSketch, type Sketch } from './sketch.ts';
 import { addState, boundedText, copyStates, mergeStates, type Held, type States } from './states.ts';
-import type { Summary, TimedValue } from './summary.ts';
+import { MAX_UNIT, type Summary, type TimedValue } from './summary.ts';
 
 /** Products of integers up to here are exact in binary64, and so is one sum of two of them. */
 const EXACT_FACTOR = 67_108_864; // 2^26
@@ -23,6 +32,8 @@ export class WindowAccumulator {
   private max = -Infinity;
   private first: TimedValue | undefined;
   private last: TimedValue | undefined;
+  private unit: string | undefined;
+  private mixed = false;
   private readonly sketch: Sketch;
   private changes = 0;
   private states: States = new Map();
@@ -60,7 +71,8 @@ export class WindowAccumulator {
     } else {
       // Adding zero turns -0 into 0.
       kept = Number(value) + 0;
-      this.addNumber(kept);
+      if (reading.unit !== this.unit || this.mixed) this.addInUnit(kept, boundedUnit(reading.unit));
+      else this.addNumber(kept);
     }
     this.count++;
     if (reading.quality === 'uncertain') this.uncertain++;
@@ -78,27 +90,31 @@ export class WindowAccumulator {
     this.anomalies += summary.anomalies;
     this.uncertain += summary.uncertain;
     this.bad += summary.bad;
+    this.meet(summary.unit, summary.mixed);
     if (summary.min !== undefined && summary.min < this.min) this.min = summary.min;
     if (summary.max !== undefined && summary.max > this.max) this.max = summary.max;
     if (summary.first !== undefined && (this.first === undefined || compareTimed(summary.first, this.first) < 0))
       this.first = summary.first;
     if (summary.last !== undefined && (this.last === undefined || compareTimed(summary.last, this.last) > 0))
       this.last = summary.last;
-    mergeSketch(this.sketch, summary.sketch);
     this.changes += summary.changes;
     if (summary.states === 'many' || summary.states.size > 0) this.states = mergeStates(this.states, summary.states);
+    if (this.mixed) return;
+    mergeSketch(this.sketch, summary.sketch);
     this.refine(Math.max(-summary.sum.exponent, Math.ceil(-summary.squares.exponent / 2)));
     this.addSums(summary.sum, summary.squares);
   }
 
   /** A copy of what was gathered so far. */
   summary(): Summary {
-    const numbers = this.numeric > 0;
+    const numbers = this.numeric > 0 && !this.mixed;
     return {
       count: this.count,
-      numeric: this.numeric,
-      sum: canonical(this.sumHigh + BigInt(this.sumLow), -this.scale),
-      squares: canonical(this.squaresHigh + BigInt(this.squaresLow), -2 * this.scale),
+      numeric: numbers ? this.numeric : 0,
+      unit: this.unit,
+      mixed: this.mixed,
+      sum: numbers ? canonical(this.sumHigh + BigInt(this.sumLow), -this.scale) : ZERO,
+      squares: numbers ? canonical(this.squaresHigh + BigInt(this.squaresLow), -2 * this.scale) : ZERO,
       min: numbers ? this.min : undefined,
       max: numbers ? this.max : undefined,
       first: this.first,
@@ -123,6 +139,24 @@ export class WindowAccumulator {
       this.sumHigh += mantissaAt(sum, -this.scale);
       this.squaresHigh += mantissaAt(squares, -2 * this.scale);
     }
+  }
+
+  /** A number in another unit than those before it, or the first one that says a unit. */
+  private addInUnit(value: number, unit: string | undefined): void {
+    if (this.mixed || (unit !== undefined && this.unit !== undefined && unit !== this.unit)) {
+      // Refused are the same numbers as in any window.
+      decimalOf(value);
+      this.meet(unit, true);
+      return;
+    }
+    this.addNumber(value);
+    this.unit ??= unit;
+  }
+
+  /** No unit goes with any; of two different ones no sum makes sense any more. */
+  private meet(unit: string | undefined, mixed: boolean): void {
+    this.mixed ||= mixed || (unit !== undefined && this.unit !== undefined && unit !== this.unit);
+    this.unit = this.mixed ? undefined : (this.unit ?? unit);
   }
 
   private addNumber(value: number): void {
@@ -196,6 +230,11 @@ function scaled({ mantissa, exponent }: Decimal, scale: number): number {
     : shift < EXACT_POWERS.length
       ? Number(mantissa) * EXACT_POWERS[shift]
       : Infinity;
+}
+
+/** As a summary keeps a unit; none that is empty. */
+function boundedUnit(unit: string | undefined): string | undefined {
+  return unit === undefined || unit === '' ? undefined : boundedText(unit, MAX_UNIT);
 }
 
 /** Total order by (time, position, value): the same first and last come out of every order of folding. */

@@ -6,7 +6,7 @@ import { writeSummary } from './summary-writer.ts';
 import type { Part, Summary } from './summary.ts';
 import { ByteReader, ByteWriter } from './varint.ts';
 
-const VERSION = 2;
+const VERSION = 3;
 export const MAX_BLOCK_PARTS = 100_000;
 export const MAX_BLOCK_BYTES = 8 << 20;
 const COLUMNS = ['series', 'windows', ...FIELDS].map((name) => `column ${name} of a block`);

@@ -13,8 +13,9 @@ export interface Fields<Bytes> {
   anomalies: Bytes;
   uncertain: Bytes;
   bad: Bytes;
-  /** Bits: 0 first is a text, 1 last is, 2 there are changes or states, 3 too many states, 4 a fixed width, 5 no quantiles. */
+  /** Bits: 0 first is a text, 1 last is, 2 there are changes or states, 3 too many states, 4 a fixed width, 5 no quantiles, 6 a unit, 7 different units. */
   flags: Bytes;
+  units: Bytes;
   /** Exponent of all decimals of this summary; squares are at twice that. */
   exponents: Bytes;
   sums: Bytes;
@@ -46,6 +47,7 @@ export const FIELDS: readonly (keyof Fields<unknown>)[] = [
   'uncertain',
   'bad',
   'flags',
+  'units',
   'exponents',
   'sums',
   'squares',
@@ -74,6 +76,7 @@ export function fieldsOf<Bytes>(make: (field: keyof Fields<unknown>) => Bytes): 
     uncertain: make('uncertain'),
     bad: make('bad'),
     flags: make('flags'),
+    units: make('units'),
     exponents: make('exponents'),
     sums: make('sums'),
     squares: make('squares'),
@@ -109,6 +112,8 @@ export const STATES = 4;
 export const MANY_STATES = 8;
 export const FIXED_WIDTH = 16;
 export const NO_QUANTILES = 32;
+export const UNIT = 64;
+export const MIXED = 128;
 
 /** Logarithmic buckets on one axis: negative ones, zero, positive ones. */
 export const AXIS = 1 - LOWEST_BUCKET;

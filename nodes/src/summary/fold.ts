@@ -9,6 +9,8 @@ export function emptySummary(): Summary {
   return {
     count: 0,
     numeric: 0,
+    unit: undefined,
+    mixed: false,
     sum: ZERO,
     squares: ZERO,
     min: undefined,

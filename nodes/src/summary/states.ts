@@ -76,8 +76,8 @@ export function statesOf(states: States): { state: State; milliseconds: number }
 }
 
 /** Well-formed, so that it has one encoding in UTF-8, and no longer than a summary may hold. */
-export function boundedText(text: string): string {
-  if (text.length <= MAX_TEXT) return text.toWellFormed();
-  const splits = (text.charCodeAt(MAX_TEXT - 1) & 0xfc00) === 0xd800;
-  return text.slice(0, splits ? MAX_TEXT - 1 : MAX_TEXT).toWellFormed();
+export function boundedText(text: string, most = MAX_TEXT): string {
+  if (text.length <= most) return text.toWellFormed();
+  const splits = (text.charCodeAt(most - 1) & 0xfc00) === 0xd800;
+  return text.slice(0, splits ? most - 1 : most).toWellFormed();
 }

@@ -12,6 +12,7 @@ import { quantile } from './sketch.ts';
 /** A window of a series as a query answers it: plain data, what does not exist is null. */
 export interface SummaryRow {
   series: string;
+  /** Null where no number said one, and where they said different ones: then `numeric` is 0. */
   unit: string | null;
   /** Epoch milliseconds: from inclusive, to exclusive; multiples of the resolution. */
   from: number;
@@ -57,10 +58,8 @@ export async function* summaryPages(
   const length = request.resolution * 1000;
   const from = Math.floor(request.from / length) * length;
   const to = Math.ceil(request.to / length) * length;
-  const units = new Map<string, string>();
-  for (const { name, unit } of vault.series.entries()) if (unit !== undefined) units.set(name, unit);
   const rowsOf = ({ name, windows }: Gathered): SummaryRow[] =>
-    windows.map(([start, window]) => rowOf(name, units.get(name) ?? null, start, length, window));
+    windows.map(([start, window]) => rowOf(name, start, length, window));
   if (to - from <= MAX_WINDOWS * length) {
     for await (const gathered of stretch(vault, series, from, to, length)) yield rowsOf(gathered);
     return;
@@ -189,18 +188,12 @@ const queryOf = (series: readonly string[], from: number, to: number): Parameter
   ...(Number.isFinite(to) && { to }),
 });
 
-function rowOf(
-  series: string,
-  unit: string | null,
-  start: number,
-  length: number,
-  window: WindowAccumulator,
-): SummaryRow {
+function rowOf(series: string, start: number, length: number, window: WindowAccumulator): SummaryRow {
   const summary = window.summary();
-  const { count, numeric, sum, min, max, first, last, anomalies, uncertain, bad } = summary;
+  const { count, numeric, unit, sum, min, max, first, last, anomalies, uncertain, bad } = summary;
   return {
     series,
-    unit,
+    unit: unit ?? null,
     from: start,
     to: start + length,
     count,

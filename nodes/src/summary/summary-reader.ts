@@ -18,14 +18,16 @@ import {
   keyOf,
   LAST_TEXT,
   MANY_STATES,
+  MIXED,
   NO_QUANTILES,
   STATES,
+  UNIT,
   type Base,
   type Fields,
 } from './fields.ts';
 import { emptySketch, MAX_FIXED_BUCKETS, MAX_FIXED_INDEX, type Sketch } from './sketch.ts';
 import { readStates, readText } from './states-codec.ts';
-import type { Summary, TimedValue } from './summary.ts';
+import { MAX_UNIT, type Summary, type TimedValue } from './summary.ts';
 import type { ByteReader } from './varint.ts';
 
 /** Reads what writeSummary wrote; anything else, a second encoding of the same summary too, is a TideError `malformed`. */
@@ -40,6 +42,7 @@ export function readSummary(fields: Fields<ByteReader>, base: Base): Summary {
   if (uncertain > count) fields.uncertain.fail(`${uncertain} of ${count} readings are uncertain`);
   const bad = fields.bad.uint();
   const flags = count > 0 ? readFlags(fields.flags, count, others) : 0;
+  const unit = (flags & UNIT) === 0 ? undefined : readUnit(fields.units);
   const numbers = numeric > 0 ? readNumbers(fields, numeric) : NO_NUMBERS;
   const { sum, squares, min, max } = numbers;
   const sketch = min === undefined || max === undefined ? emptySketch() : readSketch(fields, flags, numeric, min, max);
@@ -48,6 +51,8 @@ export function readSummary(fields: Fields<ByteReader>, base: Base): Summary {
   return {
     count,
     numeric,
+    unit,
+    mixed: (flags & MIXED) !== 0,
     sum: canonical(sum, numbers.exponent),
     squares: canonical(squares, 2 * numbers.exponent),
     min,
@@ -66,15 +71,17 @@ function readFlags(bytes: ByteReader, count: number, others: number): number {
   const flags = bytes.byte();
   const texts = (flags & FIRST_TEXT) + ((flags & LAST_TEXT) >> 1);
   const ends = flags & (FIRST_TEXT | LAST_TEXT);
+  const mixed = (flags & MIXED) !== 0;
   if (
     (others === 0 && ends > 0) ||
-    (others === count && ends < (FIRST_TEXT | LAST_TEXT)) ||
+    (others === count && !mixed && ends < (FIRST_TEXT | LAST_TEXT)) ||
     (count > 1 && texts > others)
   )
     bytes.fail(`flags ${flags} with ${others} of ${count} readings that are no numbers`);
   const sketch = flags & (FIXED_WIDTH | NO_QUANTILES);
   if (
-    flags >= 2 * NO_QUANTILES ||
+    (mixed && (others < count || count < 2)) ||
+    ((flags & UNIT) !== 0 && others === count) ||
     (flags & (STATES | MANY_STATES)) === MANY_STATES ||
     sketch === (FIXED_WIDTH | NO_QUANTILES) ||
     (sketch > 0 && others === count)
@@ -185,16 +192,35 @@ function readEnds(
   const first = {
     time: firstTime,
     position: firstPosition,
-    value: (flags & FIRST_TEXT) !== 0 ? readText(fields.firstValues) : readWithin(fields.firstValues, numbers),
+    value: readValue(fields.firstValues, (flags & FIRST_TEXT) !== 0, flags, numbers),
   };
   const last = {
     time: lastTime,
     position: lastPosition,
-    value: (flags & LAST_TEXT) !== 0 ? readText(fields.lastValues) : readWithin(fields.lastValues, numbers),
+    value: readValue(fields.lastValues, (flags & LAST_TEXT) !== 0, flags, numbers),
   };
   const order = compareTimed(first, last);
   if (order > 0 || (count === 1 && order !== 0)) fields.lastTimes.fail('first and last are in the wrong order');
   return { first, last };
+}
+
+function readValue(bytes: ByteReader, isText: boolean, flags: number, numbers: Numbers): number | string {
+  if (isText) return readText(bytes);
+  return (flags & MIXED) === 0 ? readWithin(bytes, numbers) : readDecimal(bytes);
+}
+
+function readDecimal(bytes: ByteReader): number {
+  const mantissa = bytes.bigInt();
+  const exponent = bytes.int();
+  if (exponent < -MAX_PLACES || exponent > 35 || (mantissa === 0n ? exponent !== 0 : mantissa % 10n === 0n))
+    bytes.fail(`${mantissa}e${exponent} is not how a value is written`);
+  return readNumber(bytes, mantissa, exponent);
+}
+
+function readUnit(bytes: ByteReader): string {
+  const unit = readText(bytes);
+  if (unit === '' || unit.length > MAX_UNIT) bytes.fail(`a unit of ${unit.length} characters`);
+  return unit;
 }
 
 function readWithin(bytes: ByteReader, { exponent, low, high }: Numbers): number {

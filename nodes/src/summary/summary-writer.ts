@@ -8,8 +8,10 @@ import {
   keyOf,
   LAST_TEXT,
   MANY_STATES,
+  MIXED,
   NO_QUANTILES,
   STATES,
+  UNIT,
   type Base,
   type Fields,
 } from './fields.ts';
@@ -26,7 +28,8 @@ export function writeSummary(fields: Fields<ByteWriter>, summary: Summary, base:
   fields.uncertain.uint(summary.uncertain);
   fields.bad.uint(summary.bad);
   if (summary.count > 0) fields.flags.byte(flagsOf(summary));
-  const { first, last, min, max } = summary;
+  const { first, last, min, max, unit } = summary;
+  if (unit !== undefined) writeText(fields.units, unit, 0);
   let exponent = 0;
   let low = 0n;
   if (min !== undefined && max !== undefined) {
@@ -43,20 +46,28 @@ export function writeSummary(fields: Fields<ByteWriter>, summary: Summary, base:
   fields.lastTimes.int(last.time - first.time - base.span);
   fields.firstPositions.int(first.position - base.position);
   fields.lastPositions.int(last.position - first.position);
-  writeValue(fields.firstValues, first.value, exponent, low);
-  writeValue(fields.lastValues, last.value, exponent, low);
+  for (const [bytes, { value }] of [
+    [fields.firstValues, first],
+    [fields.lastValues, last],
+  ] as const) {
+    if (typeof value === 'string') writeText(bytes, value, 0);
+    else if (summary.mixed) writeDecimal(bytes, decimalOf(value));
+    else bytes.bigUint(mantissaAt(decimalOf(value), exponent) - low);
+  }
   if (hasStates(summary)) writeStates(fields, summary);
 }
 
 function flagsOf(summary: Summary): number {
-  const { first, last, sketch, states } = summary;
+  const { first, last, sketch, states, unit, mixed } = summary;
   return (
     (typeof first?.value === 'string' ? FIRST_TEXT : 0) |
     (typeof last?.value === 'string' ? LAST_TEXT : 0) |
     (hasStates(summary) ? STATES : 0) |
     (states === 'many' ? MANY_STATES : 0) |
     (sketch.width > 0 ? FIXED_WIDTH : 0) |
-    (sketch.unknown ? NO_QUANTILES : 0)
+    (sketch.unknown ? NO_QUANTILES : 0) |
+    (unit === undefined ? 0 : UNIT) |
+    (mixed ? MIXED : 0)
   );
 }
 
@@ -105,10 +116,8 @@ function writeSketch(fields: Fields<ByteWriter>, sketch: Sketch, min: number, ma
   }
 }
 
-function writeValue(bytes: ByteWriter, value: number | string, exponent: number, low: bigint): void {
-  if (typeof value === 'number') {
-    bytes.bigUint(mantissaAt(decimalOf(value), exponent) - low);
-    return;
-  }
-  writeText(bytes, value, 0);
+/** Of numbers that have no minimum to be counted from. */
+function writeDecimal(bytes: ByteWriter, { mantissa, exponent }: Decimal): void {
+  bytes.bigInt(mantissa);
+  bytes.int(exponent);
 }

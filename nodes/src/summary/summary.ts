@@ -11,8 +11,12 @@ import type { States } from './states.ts';
 export interface Summary {
   /** Readings, of any quality but `bad`. */
   count: number;
-  /** Of these, the ones with a number in them; sum, squares, min, max and sketch are over these. */
+  /** Of these, the ones with a number in them, 0 where their units differ; sum, squares, min, max and sketch are over these. */
   numeric: number;
+  /** Unit of the numbers, at most `MAX_UNIT` characters; undefined while no reading with a number has said one. */
+  unit: string | undefined;
+  /** The numbers were of different units: nothing is known of them but the first and the last. Stays so in every fold. */
+  mixed: boolean;
   /** Exact. */
   sum: Decimal;
   /** Exact sum of squares. */
@@ -58,8 +62,9 @@ export interface Part {
   summary: Summary;
 }
 
-/** Longest string that a summary keeps, UTF-16 code units. */
+/** Longest string and unit that a summary keeps, UTF-16 code units. */
 export const MAX_TEXT = 256;
+export const MAX_UNIT = 64;
 
 /** Length of the windows of a stream, seconds. The default ladder: 60, 900, 3600, 86400 (UTC days). */
 export type Resolution = number;

@@ -84,9 +84,7 @@ class SummarizeNode {
       },
       {
         closed: (resolution, parts, withheld) => {
-          const payload = parts.map(({ name, series, windowStart, summary }) =>
-            viewOf(name, vault.series.entry(series)?.unit, resolution, windowStart, summary),
-          );
+          const payload = parts.map(({ name, windowStart, summary }) => viewOf(name, resolution, windowStart, summary));
           this.node.send({ payload, tide: { kind: 'summaries', resolution, withheld } });
         },
         refused: (reading, error) => this.refuse(reading.series, error),

@@ -7,7 +7,10 @@ import type { Resolution, Summary } from './summary.ts';
 /** A summary as it leaves tide-summarize: plain data for dashboards and function nodes. What does not exist is null. */
 export interface SummaryView {
   series: string;
+  /** Null where no reading with a number has said one, and where they said different ones. */
   unit: string | null;
+  /** The unit changed in this window: `numeric` is 0, and there are no figures of the numbers. */
+  mixed: boolean;
   /** Epoch milliseconds. */
   windowStart: number;
   /** Seconds. */
@@ -34,17 +37,12 @@ export interface SummaryView {
   states: { state: State; milliseconds: number }[] | null;
 }
 
-export function viewOf(
-  series: string,
-  unit: string | undefined,
-  resolution: Resolution,
-  windowStart: number,
-  summary: Summary,
-): SummaryView {
-  const { count, numeric, sum, min, max, first, last, anomalies, uncertain, bad } = summary;
+export function viewOf(series: string, resolution: Resolution, windowStart: number, summary: Summary): SummaryView {
+  const { count, numeric, unit, mixed, sum, min, max, first, last, anomalies, uncertain, bad } = summary;
   return {
     series,
     unit: unit ?? null,
+    mixed,
     windowStart,
     resolution,
     count,

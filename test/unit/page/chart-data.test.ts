@@ -3,12 +3,15 @@ import assert from 'node:assert/strict';
 import type { StateTime, SummaryView } from '../../../cloud-bridge/src/api/contract.ts';
 import {
   chartData,
+  foreignNote,
   gapsOf,
+  inUnit,
   lonelyPoints,
   mergeWindows,
   middleBand,
   overall,
   stateTimes,
+  unitOf,
 } from '../../../cloud-bridge/src/page/chart-data.ts';
 import { SPARK, sparkPath } from '../../../cloud-bridge/src/page/spark-path.ts';
 
@@ -23,6 +26,8 @@ function windowAt(minute: number, mean: number | null = minute, numeric = 10): S
     parts: 1,
     count: 10,
     numeric: mean === null ? 0 : numeric,
+    unit: null,
+    mixed: false,
     sum: String((mean ?? 0) * numeric),
     squares: '0',
     mean,
@@ -197,5 +202,29 @@ describe('sparkline', () => {
 
   it('is empty without numbers', () => {
     assert.equal(sparkPath([windowAt(1, null)], interval), '');
+  });
+});
+
+describe('windows in several units', () => {
+  const inside = (minute: number, unit: string | null): SummaryView => ({ ...windowAt(minute), unit });
+  const celsius = [inside(1, '°C'), inside(2, '°C')];
+  const changed: SummaryView = { ...windowAt(3, null), mixed: true };
+  const windows = [...celsius, changed, inside(4, '°F'), inside(5, null)];
+
+  it('are drawn in the newest one alone, and it is said which are not', () => {
+    const unit = unitOf(windows, { unit: 'what the catalogue says' });
+    assert.equal(unit, '°F');
+    assert.deepEqual(chartData(inUnit(windows, unit)).mean, [null, null, null, 4, 5]);
+    assert.deepEqual([overall(inUnit(windows, unit)).min, overall(inUnit(windows, unit)).count], [2, 50]);
+    assert.equal(
+      foreignNote(windows, unit),
+      'Not drawn here, but in the table: 3 windows in °C, in more than one unit.',
+    );
+  });
+
+  it('are all drawn while there is one, or none', () => {
+    assert.deepEqual(inUnit(celsius, '°C'), celsius);
+    assert.equal(foreignNote([...celsius, inside(3, null)], '°C'), null);
+    assert.equal(unitOf([inside(1, null)], { unit: 'bar' }), 'bar');
   });
 });

@@ -66,7 +66,7 @@ function expected(readings: readonly Reading[], resolution: number, from = -Infi
     .toSorted((x, y) => (x.series < y.series ? -1 : x.series > y.series ? 1 : x.start - y.start))
     .map(({ series, start, summary }) => ({
       series,
-      unit: series === 'a' ? 'bar' : null,
+      unit: summary.unit ?? null,
       from: start,
       to: start + length,
       count: summary.count,
@@ -98,6 +98,7 @@ const reading: fc.Arbitrary<Reading> = fc.record(
     quality: fc.constantFrom('good', 'uncertain', 'bad'),
     clock: fc.constant('device'),
     anomaly: fc.constant(0.7),
+    unit: fc.constantFrom('bar', 'bar', 'bar', 'psi'),
     stale: fc.constant(true),
   },
   { requiredKeys: ['series', 'time', 'value', 'quality', 'clock'], noNullPrototype: true },

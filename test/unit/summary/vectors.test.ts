@@ -21,6 +21,8 @@ const timed = z.object({ time: z.number(), position: z.number(), value: z.union(
 const summary = z.object({
   count: z.number(),
   numeric: z.number(),
+  unit: z.string().nullable(),
+  mixed: z.boolean(),
   sum: z.string(),
   squares: z.string(),
   min: z.number().nullable(),
@@ -40,6 +42,7 @@ const reading = z.object({
   value: z.union([z.number(), z.boolean(), z.string()]),
   quality: z.enum(['uncertain', 'bad']).optional(),
   anomaly: z.number().optional(),
+  unit: z.string().optional(),
 });
 const file = z.object({
   summaries: z.array(
@@ -64,6 +67,7 @@ function shown(of: Summary): z.infer<typeof summary> {
   const { sketch, states, ...rest } = of;
   return {
     ...rest,
+    unit: of.unit ?? null,
     sum: decimalToString(of.sum),
     squares: decimalToString(of.squares),
     min: of.min ?? null,
@@ -78,7 +82,7 @@ function shown(of: Summary): z.infer<typeof summary> {
 function summed(readings: readonly z.infer<typeof reading>[], width: number): Summary {
   const window = new WindowAccumulator(width);
   const trace = new StateTrace();
-  for (const { quality = 'good', anomaly, ...one } of readings)
+  for (const { quality = 'good', anomaly, unit, ...one } of readings)
     window.add(
       {
         ...one,
@@ -86,6 +90,7 @@ function summed(readings: readonly z.infer<typeof reading>[], width: number): Su
         clock: 'device',
         quality,
         ...(anomaly !== undefined && { anomaly }),
+        ...(unit !== undefined && { unit }),
       },
       quality === 'bad' ? undefined : trace.next(one.time, one.value),
     );
