@@ -7,6 +7,7 @@ import { detectCommand } from './commands/detect.ts';
 import { drillCommand } from './commands/drill.ts';
 import { exportCommand } from './commands/export.ts';
 import { grantCommand } from './commands/grant.ts';
+import { seriesCommand } from './commands/series.ts';
 import { hashPasswordCommand } from './commands/hash-password.ts';
 import { importCommand } from './commands/import.ts';
 import { initCommand } from './commands/init.ts';
@@ -35,6 +36,7 @@ export function tidegate(): Command {
     demoCommand,
     statusCommand,
     grantCommand,
+    seriesCommand,
     clockCommand,
     queryCommand,
     accountCommand,

@@ -83,6 +83,10 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
       block,
       entry: { number, name: series, kind: 'number', unit: '°C' },
     });
+    const said = (block: number, number: number, name: string, more: object): CatalogueRecord => {
+      const told = line(block, name, number);
+      return { ...told, entry: { ...told.entry, ...more } };
+    };
     const alert = (change: Partial<Alert> = {}): AlertRecord => alertRecord(gatewayId, change);
     const gapOf = (first: number, last: number, change: Partial<GapRecord['gap']> = {}): GapRecord => ({
       kind: 'gap',
@@ -234,11 +238,62 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
           name: 'pump/flow',
           kind: 'number',
           unit: '°C',
+          sensor: null,
+          sensorSince: null,
+          retired: null,
+          earlier: [],
           resolutions: [60],
           firstWindow: 0,
           lastWindow: 60_000,
           last: { time: 60_001, value: 4 },
         });
+      });
+
+      it('of a series that was renamed are found under each later name, and under the old one those of its time', async () => {
+        await store.merge(
+          [
+            part({ windowStart: 0, value: 1 }),
+            part({ windowStart: 60_000, value: 2 }),
+            part({ series: 2, windowStart: 60_000, value: 3, part: 2 }),
+            part({ series: 3, windowStart: 120_000, value: 4 }),
+            said(1, 1, 'old', { retired: 60_000.5 }),
+            said(1, 2, 'new', { continues: 1, sensor: 'no. 7', since: 60_000 }),
+            said(1, 3, 'newest', { continues: 2 }),
+          ],
+          NOW,
+        );
+        const partsOf = async (series: string): Promise<[start: number, parts: number][]> => {
+          const { windows } = await store.windows({ ...everything(gatewayId), series });
+          return windows.map(({ windowStart, summaries }) => [windowStart, summaries.length]);
+        };
+        const whole: [number, number][] = [
+          [0, 1],
+          [60_000, 2],
+          [120_000, 1],
+        ];
+        assert.deepEqual(await partsOf('newest'), whole);
+        assert.deepEqual(await partsOf('new'), whole.slice(0, 2));
+        assert.deepEqual(await partsOf('old'), [
+          [0, 1],
+          [60_000, 1],
+        ]);
+        const told = (await store.series(gatewayId, 'operations')).map(
+          ({ name, earlier, firstWindow, lastWindow, sensor, sensorSince, retired }) =>
+            [name, earlier, firstWindow, lastWindow, sensor, sensorSince, retired] as const,
+        );
+        assert.deepEqual(told, [
+          ['new', ['old'], 0, 60_000, 'no. 7', 60_000, null],
+          ['newest', ['new', 'old'], 0, 120_000, null, null, null],
+          ['old', [], 0, 60_000, null, null, 60_001],
+        ]);
+        // Taken back by a later line; a circle, which only a mistake can make, has an end.
+        await store.merge([said(2, 2, 'new', {}), said(2, 1, 'old', { continues: 3 })], NOW);
+        assert.deepEqual(
+          await partsOf('newest'),
+          whole.slice(1).map(([start]) => [start, 1]),
+        );
+        await store.merge([said(3, 2, 'new', { continues: 1 })], NOW);
+        assert.deepEqual(await partsOf('newest'), whole);
       });
 
       it('are handed out in pages of windows', async () => {

@@ -37,15 +37,17 @@ const readings: fc.Arbitrary<Reading[]> = fc
       ),
       quality: fc.constantFrom('good', 'good', 'good', 'uncertain', 'bad'),
       stale: fc.constantFrom(undefined, undefined, undefined, true),
+      unit: fc.constantFrom(undefined, 'a', 'a', 'a', 'b'),
     }),
     { minLength: 1, maxLength: 120 },
   )
   .map((steps) => {
     let time = 1_760_000_000_000;
-    return steps.map(({ step, value, quality, stale }, i): Reading => {
+    return steps.map(({ step, value, quality, stale, unit }, i): Reading => {
       time += step;
       const reading: Reading = { series: 's', time, value, quality, clock: 'device', position: i + 1 };
       if (stale === true) reading.stale = true;
+      if (unit !== undefined) reading.unit = unit;
       return reading;
     });
   });

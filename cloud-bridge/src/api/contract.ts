@@ -34,6 +34,13 @@ export interface SeriesView {
   series: string;
   kind: 'number' | 'boolean' | 'string';
   unit: string | null;
+  /** What measures it, and since when. */
+  sensor: string | null;
+  sensorSince: number | null;
+  /** Since when nothing more is expected of it; null also when readings have come since. */
+  retired: number | null;
+  /** Names under which it was known before, newest first; their windows are part of it. */
+  earlier: string[];
   /** Resolutions at hand, seconds. */
   resolutions: number[];
   /** Where its first and its last reading lie: starts of windows of the finest resolution at hand. */

@@ -46,11 +46,16 @@ export function refusedView(
   };
 }
 
-export function seriesView({ name, kind, unit, resolutions, firstWindow, lastWindow, last }: SeriesFacts): SeriesView {
+export function seriesView(facts: SeriesFacts): SeriesView {
+  const { name, kind, unit, sensor, sensorSince, retired, earlier, resolutions, firstWindow, lastWindow, last } = facts;
   return {
     series: name,
     kind,
     unit,
+    sensor,
+    sensorSince,
+    retired: retired !== null && (last?.time ?? 0) <= retired ? retired : null,
+    earlier,
     resolutions,
     firstWindow,
     lastWindow,

@@ -130,7 +130,9 @@ function SeriesGrid(props: {
 }): VNode {
   const [wanted, setWanted] = useState('');
   const words = wanted.toLowerCase().split(/\s+/);
-  const rank = ({ series }: SeriesView): number => (props.severities.has(series) ? 0 : 1);
+  // What asks for somebody first, what is over last.
+  const rank = ({ series, retired }: SeriesView): number =>
+    props.severities.has(series) ? 0 : retired === null ? 1 : 2;
   const shown = props.series
     .filter(({ series }) => words.every((word) => series.toLowerCase().includes(word)))
     .toSorted((a, b) => rank(a) - rank(b));
@@ -171,6 +173,7 @@ function SeriesTile(props: { gateway: string; series: SeriesView; severity: Seve
       <${SeriesName} series=${series.series} />
       <span class="tile-value">${format.value(series.lastValue, series.unit, series.kind)}</span>
       ${severity !== undefined && html`<span class="tile-alert">${severity}</span>`}
+      ${severity === undefined && series.retired !== null && html`<span class="tile-over">retired</span>`}
       <${Sparkline} gateway=${gateway} series=${series} />
     </a>
   </li>`;

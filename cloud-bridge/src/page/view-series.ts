@@ -41,6 +41,7 @@ export function OneSeriesView({ gateway, series, range }: { gateway: string; ser
       <${Title}><${SeriesName} series=${series} /><//>
       ${view && html`<${LastValue} series=${view} />`}
     </div>
+    ${view && html`<${Story} gateway=${gateway} series=${view} />`}
     ${course.error && html`<${Problem} doing="Loading the series" reason=${course.error} retry=${course.reload} />`}
     ${alerts.error && html`<${Problem} doing="Loading its alerts" reason=${alerts.error} retry=${alerts.reload} />`}
     ${!course.data && !course.error && html`<${Waiting} what="Loading the series" />`}
@@ -55,6 +56,18 @@ export function OneSeriesView({ gateway, series, range }: { gateway: string; ser
       </section>`
     }
   </main>`;
+}
+
+/** What people say of the series: its sensor, its earlier names, its end. */
+function Story({ gateway, series }: { gateway: string; series: SeriesView }): VNode | null {
+  const { sensor, sensorSince, retired, earlier } = series;
+  if (sensor === null && retired === null && earlier.length === 0) return null;
+  const linkTo = (name: string): string => hrefOf({ view: 'series', gateway, series: name, range: { span: 'auto' } });
+  return html`<p class="story">
+    ${retired !== null && html`<span>Retired since ${format.exactTime(retired)}.</span>`}
+    ${sensor !== null && html`<span>Measured by <strong>${sensor}</strong>${sensorSince !== null && ` since ${format.exactTime(sensorSince)}`}.</span>`}
+    ${earlier.length > 0 && html`<span>Known before as ${earlier.map((name, i) => html`${i > 0 && ', '}<a href=${linkTo(name)}>${name}</a>`)}.</span>`}
+  </p>`;
 }
 
 function LastValue({ series }: { series: SeriesView }): VNode {

@@ -66,6 +66,11 @@ CREATE TABLE series (
   name TEXT NOT NULL,
   kind TEXT NOT NULL,
   unit TEXT,
+  -- What measures it, and since when; since when nothing more is expected of it; number of the series that it goes on from.
+  sensor TEXT,
+  sensor_since INTEGER,
+  retired INTEGER,
+  continues INTEGER,
   block INTEGER NOT NULL,
   PRIMARY KEY (gateway_id, incarnation_id, number)
 ) STRICT, WITHOUT ROWID;

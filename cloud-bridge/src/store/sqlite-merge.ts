@@ -98,8 +98,7 @@ export class SqliteMerge implements Merging {
   private holds(record: PartRecord | CatalogueRecord): boolean {
     const { gatewayId, incarnationId } = record;
     if (record.kind === 'catalogue') {
-      const { number, name, kind, unit } = record.entry;
-      const line = [gatewayId, incarnationId, number, record.block, record.block, name, kind, unit ?? null];
+      const line = [gatewayId, incarnationId, record.entry.number, record.block, record.block, ...saidIn(record.entry)];
       return this.statements.hasLine.get(...line) !== undefined;
     }
     const { stream, windowStart, series, part, summary } = record;
@@ -159,8 +158,7 @@ export class SqliteMerge implements Merging {
   }
 
   private joinLine({ gatewayId, incarnationId, block, entry }: CatalogueRecord, outcome: MergeOutcome): void {
-    const { number, name, kind, unit } = entry;
-    const { changes } = this.statements.line.run(gatewayId, incarnationId, number, name, kind, unit ?? null, block);
+    const { changes } = this.statements.line.run(gatewayId, incarnationId, entry.number, ...saidIn(entry), block);
     if (changes === 1) outcome.inserted++;
     else outcome.duplicates++;
   }
@@ -237,6 +235,20 @@ export class SqliteMerge implements Merging {
 }
 
 /** Time, number and text of a value. */
+/** What a line of the catalogue says of its series, as columns. */
+function saidIn({
+  name,
+  kind,
+  unit,
+  sensor,
+  since,
+  retired,
+  continues,
+}: CatalogueRecord['entry']): (string | number | null)[] {
+  const times = [since, retired].map((time) => (time === undefined ? null : Math.round(time)));
+  return [name, kind, unit ?? null, sensor ?? null, ...times, continues ?? null];
+}
+
 function timedColumns(timed: Figures['first']): (number | string | null)[] {
   if (timed === null) return [null, null, null];
   return typeof timed.value === 'string' ? [timed.time, null, timed.value] : [timed.time, timed.value, null];
@@ -259,8 +271,10 @@ function prepare(db: Database) {
     figures: db.prepare(`INSERT INTO figures VALUES (${Array(22).fill('?').join(', ')})`),
     countParts: db.prepare('UPDATE gateways SET parts = parts + ? WHERE id = ?'),
     line: db.prepare(
-      `INSERT INTO series VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET name = excluded.name,
-         kind = excluded.kind, unit = excluded.unit, block = excluded.block WHERE excluded.block > block`,
+      `INSERT INTO series VALUES (${Array(11).fill('?').join(', ')}) ON CONFLICT DO UPDATE SET name = excluded.name,
+         kind = excluded.kind, unit = excluded.unit, sensor = excluded.sensor, sensor_since = excluded.sensor_since,
+         retired = excluded.retired, continues = excluded.continues, block = excluded.block
+       WHERE excluded.block > block`,
     ),
     receipt: db.prepare('INSERT INTO receipts VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING'),
     fillReceipt: db.prepare(
@@ -270,7 +284,8 @@ function prepare(db: Database) {
     poisonOf: db.prepare<unknown[], Buffer>(`SELECT digest FROM poison WHERE ${block}`).pluck(),
     hasLine: db.prepare(
       `SELECT 1 FROM series WHERE gateway_id = ? AND incarnation_id = ? AND number = ?
-         AND (block > ? OR block = ? AND name = ? AND kind = ? AND unit IS ?)`,
+         AND (block > ? OR block = ? AND name = ? AND kind = ? AND unit IS ? AND sensor IS ? AND sensor_since IS ?
+           AND retired IS ? AND continues IS ?)`,
     ),
     arrived: db.prepare(
       `UPDATE streams SET missing = max(0, missing - 1) WHERE id = ? AND ? BETWEEN lowest AND sealed

@@ -10,37 +10,60 @@ interface SeriesRow {
   name: string;
   kind: SeriesFacts['kind'];
   unit: string | null;
+  sensor: string | null;
+  sensor_since: number | null;
+  retired: number | null;
 }
 
 /** One line for each name; what lies in several incarnations of the gateway is put together. */
 export function readSeries(db: Database, gatewayId: number, purpose: string): SeriesFacts[] {
   const statements = prepare(db);
-  const found = new Map<string, SeriesFacts>();
+  const found = new Map<string, { facts: SeriesFacts; rows: SeriesRow[] }>();
   // Incarnations in the order in which they were first seen: what the newest says of a series holds.
   for (const row of statements.series.iterate(gatewayId)) {
-    const facts: SeriesFacts = found.get(row.name) ?? {
-      name: row.name,
-      kind: row.kind,
-      unit: row.unit,
-      resolutions: [],
-      firstWindow: null,
-      lastWindow: null,
-      last: null,
-    };
-    facts.kind = row.kind;
-    facts.unit = row.unit ?? facts.unit;
-    found.set(row.name, facts);
-    for (const place of statements.places.all(row.number, row.incarnation_id)) {
-      if (purposeOf(place.stream) === purpose) addWindows(facts, statements, place);
-    }
+    const { facts, rows } = found.get(row.name) ?? { facts: factsOf(row), rows: [] };
+    rows.push(row);
+    found.set(row.name, { facts: { ...factsOf(row), unit: row.unit ?? facts.unit }, rows });
   }
-  for (const facts of found.values()) {
+  for (const { facts } of found.values()) {
+    facts.earlier = earlierNames(db, gatewayId, facts.name);
+    for (const { number, incarnation_id: incarnation } of [facts.name, ...facts.earlier].flatMap(
+      (name) => found.get(name)?.rows ?? [],
+    ))
+      for (const place of statements.places.all(number, incarnation))
+        if (purposeOf(place.stream) === purpose) addWindows(facts, statements, place);
     // In the shortest windows there are, whatever has come of them so far.
     const length = (facts.resolutions[0] ?? 1) * 1000;
     if (facts.firstWindow !== null) facts.firstWindow = Math.floor(facts.firstWindow / length) * length;
     if (facts.lastWindow !== null) facts.lastWindow = Math.floor(facts.lastWindow / length) * length;
   }
-  return [...found.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  return Array.from(found.values(), ({ facts }) => facts).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function factsOf({ name, kind, unit, sensor, sensor_since: sensorSince, retired }: SeriesRow): SeriesFacts {
+  const nothing = { earlier: [], resolutions: [], firstWindow: null, lastWindow: null, last: null };
+  return { name, kind, unit, sensor, sensorSince, retired, ...nothing };
+}
+
+/** Series that follow one another; a longer chain is a circle. */
+const MAX_CHAIN = 32;
+
+/** The names under which a series was known before, newest first, as its newest incarnation says. */
+export function earlierNames(db: Database, gatewayId: number, name: string): string[] {
+  const before = db
+    .prepare<[number, string], string | null>(
+      `SELECT (SELECT name FROM series AS before WHERE before.gateway_id = series.gateway_id
+         AND before.incarnation_id = series.incarnation_id AND before.number = series.continues)
+       FROM series WHERE gateway_id = ? AND name = ? ORDER BY incarnation_id DESC, number DESC LIMIT 1`,
+    )
+    .pluck();
+  const names: string[] = [];
+  let at = before.get(gatewayId, name) ?? null;
+  while (at !== null && at !== name && !names.includes(at) && names.length < MAX_CHAIN) {
+    names.push(at);
+    at = before.get(gatewayId, at) ?? null;
+  }
+  return names;
 }
 
 /** A few seeks for each resolution, however many windows there are. */
@@ -83,7 +106,8 @@ function prepare(db: Database) {
   return {
     ...prepareWindows(db),
     series: db.prepare<[number], SeriesRow>(
-      'SELECT incarnation_id, number, name, kind, unit FROM series WHERE gateway_id = ? ORDER BY incarnation_id, number',
+      `SELECT incarnation_id, number, name, kind, unit, sensor, sensor_since, retired FROM series
+       WHERE gateway_id = ? ORDER BY incarnation_id, number`,
     ),
     places: db.prepare<[number, number], Place & { stream: string }>(
       `SELECT streams.name AS stream, streams.id AS streamId, series, first, last FROM streams

@@ -3,9 +3,10 @@ import type { Database, Statement } from 'better-sqlite3';
 
 import { cover, type Ladder } from './cover.ts';
 import { stepOf } from './sqlite-extents.ts';
+import { earlierNames } from './sqlite-series.ts';
 import type { WindowParts, WindowQuery } from './store.ts';
 
-/** Windows of all incarnations under one name (cover.ts says of which length), ascending. */
+/** Windows of all incarnations under one name and those before it (cover.ts says of which length), ascending. */
 export function readWindows(db: Database, query: WindowQuery): { windows: WindowParts[]; next: number | null } {
   const { gatewayId, series, purpose, resolution, from, to, limit } = query;
   return cover(ladderOf(db, gatewayId, series, purpose), { resolution, from, to, limit });
@@ -17,9 +18,9 @@ function ladderOf(db: Database, gatewayId: number, name: string, purpose: string
       `SELECT streams.name AS stream, streams.id AS streamId, series.number AS series, extents.first, extents.last
        FROM series JOIN streams ON streams.incarnation_id = series.incarnation_id
        JOIN extents ON extents.stream_id = streams.id AND extents.series = series.number
-       WHERE gateway_id = ? AND series.name = ? ORDER BY series.incarnation_id, series.number`,
+       WHERE gateway_id = ? AND series.name IN (SELECT value FROM json_each(?)) ORDER BY series.incarnation_id, series.number`,
     )
-    .all(gatewayId, name);
+    .all(gatewayId, JSON.stringify([name, ...earlierNames(db, gatewayId, name)]));
   const places = new Map<number, Place[]>();
   for (const place of found) {
     const resolution = resolutionOf(place.stream);

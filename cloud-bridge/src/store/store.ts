@@ -217,6 +217,11 @@ export interface SeriesFacts {
   name: string;
   kind: 'number' | 'boolean' | 'string';
   unit: string | null;
+  sensor: string | null;
+  sensorSince: number | null;
+  retired: number | null;
+  /** Names under which it was known before, newest first; what came under them is part of it. */
+  earlier: string[];
   resolutions: number[];
   firstWindow: number | null;
   lastWindow: number | null;

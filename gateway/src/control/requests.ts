@@ -1,6 +1,13 @@
 import { type ClockState, TideError } from '@tidegate/nodes/node';
 import type { Account } from '@tidegate/nodes/sync';
-import { type Finding, type QueryOutcome, type QueryRequest, requestOf, type VaultKeys } from '@tidegate/nodes/vault';
+import {
+  type Finding,
+  type QueryOutcome,
+  type QueryRequest,
+  requestOf,
+  type SeriesBook,
+  type VaultKeys,
+} from '@tidegate/nodes/vault';
 import { z } from 'zod';
 
 import { answerKeys } from './key-requests.ts';
@@ -19,6 +26,7 @@ export interface Controlled {
   /** What became of every reading. */
   account(): Promise<Account>;
   verify(): AsyncIterable<Finding>;
+  series(): SeriesBook;
   /** In Prometheus' text format. */
   metrics(): Promise<string>;
 }
@@ -57,6 +65,12 @@ export interface Failure {
 const LINE_ROWS = 500;
 
 const grantBody = z.strictObject({ series: z.string().max(1024), purpose: z.string().max(64).optional() });
+
+const seriesBody = z.strictObject({
+  series: z.string().max(1024),
+  sensor: z.string().max(1024).optional(),
+  to: z.string().max(1024).optional(),
+});
 
 const queryBody = z.strictObject({
   series: z.array(z.string()),
@@ -98,6 +112,15 @@ async function act(gateway: Controlled, request: string, body: unknown): Promise
       await gateway.grant(series, purpose);
       return { grants: await gateway.grants() };
     }
+    case 'GET /series':
+      return { series: await gateway.series().list() };
+    case 'PUT /series/sensor':
+    case 'PUT /series/retired':
+    case 'DELETE /series/retired':
+    case 'PUT /series/name':
+    case 'DELETE /series/name':
+      await actOnSeries(gateway.series(), request, body);
+      return {};
     case 'PUT /clock':
       if (gateway.trustClock === undefined)
         throw new TideError('not-running', 'the clock is confirmed to a running gateway; start it with `tidegate run`');
@@ -110,6 +133,16 @@ async function act(gateway: Controlled, request: string, body: unknown): Promise
     default:
       throw new TideError('unknown-request', `the control socket does not know ${request}`);
   }
+}
+
+function actOnSeries(book: SeriesBook, request: string, body: unknown): Promise<void> {
+  const parsed = seriesBody.safeParse(body);
+  if (!parsed.success) throw new TideError('bad-request', 'of a series is said {"series": NAME, "sensor"?, "to"?}');
+  const { series, sensor = '', to = '' } = parsed.data;
+  if (request === 'PUT /series/sensor') return book.replace(series, sensor);
+  if (request === 'PUT /series/retired') return book.retire(series);
+  if (request === 'DELETE /series/retired') return book.revive(series);
+  return request === 'PUT /series/name' ? book.rename(series, to) : book.separate(series);
 }
 
 function grantIn(body: unknown): z.infer<typeof grantBody> {

@@ -1,6 +1,7 @@
 import type { Clock } from '../node/clock.ts';
 import type { Reading } from '../reading/reading.ts';
 import type { Consumer, Save } from '../vault/consumer.ts';
+import type { SeriesRecords } from '../vault/series-records.ts';
 import type { Alert } from './alert.ts';
 
 import type { DetectionPlan } from './rules.ts';
@@ -36,6 +37,8 @@ export interface DetectionOptions {
 /** Detection over all series of a node: batches in, marks on the readings, alerts out. Does no I/O itself. */
 export class Detection {
   private readonly options: DetectionOptions;
+  /** What people say of series: a sensor that was replaced, a series that was retired. */
+  private records: SeriesRecords = new Map();
   private readonly loose = new Map<string, SeriesDetection>();
   private readonly sink: AlertSink;
   private alerts: Alert[] = [];
@@ -67,6 +70,21 @@ export class Detection {
     return readings.length;
   }
 
+  /** Takes what people say of series now. Of those that were retired since their last reading the alerts close at once. */
+  told(records: SeriesRecords): void {
+    this.records = records;
+    const { consumer, clock } = this.options;
+    for (const [series, { retired }] of records) {
+      const detection = consumer?.state(series);
+      if (retired === undefined || detection === undefined || detection.last === 0) continue;
+      if (retired.position <= (detection.position ?? 0)) continue;
+      detection.renew();
+      detection.settle(this.sink, clock.now());
+      consumer?.touch(series);
+      if (this.alerts.length > 0) this.raise(series, consumer);
+    }
+  }
+
   /** Lets the detectors of silence look at every series. */
   tick(): void {
     const { plan, consumer, clock } = this.options;
@@ -88,11 +106,19 @@ export class Detection {
     const kept = consumer !== undefined && position !== undefined;
     const detection = kept ? consumer.take(reading) : this.looseOf(reading.series);
     if (detection === undefined) return;
+    if (kept && this.records.size > 0) this.renewWhereReplaced(detection, position);
     this.judged++;
     detection.arrived = this.arrived;
     const score = detection.step(reading, kept && position < raiseFrom ? undefined : this.sink);
     if (score > 0) reading.anomaly = score;
     if (this.alerts.length > 0) this.raise(detection.series, kept ? consumer : undefined);
+  }
+
+  /** The first reading of another sensor is one of a series that nothing is known of. */
+  private renewWhereReplaced(detection: SeriesDetection, position: number): void {
+    const since = this.records.get(detection.series)?.sensor?.since.position;
+    if (since !== undefined && detection.position !== undefined && detection.position < since && position >= since)
+      detection.renew();
   }
 
   private tickOne(detection: SeriesDetection, now: number, consumer: Consumer<SeriesDetection> | undefined): void {

@@ -21,6 +21,8 @@ export interface Verdict {
 export interface Detector<State> {
   readonly kind: string;
   readonly version: number;
+  /** What it learns is in the unit of the value: it starts anew where the unit is another one. */
+  readonly inUnit?: boolean;
   create(): State;
   step(state: State, reading: Reading): Verdict;
   /**

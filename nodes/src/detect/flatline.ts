@@ -20,6 +20,7 @@ export interface FlatlineState {
 export class FlatlineDetector implements Detector<FlatlineState> {
   readonly kind = 'flatline';
   readonly version = 1;
+  readonly inUnit = true;
   private readonly parameters: FlatlineParameters;
 
   constructor(parameters: FlatlineParameters) {

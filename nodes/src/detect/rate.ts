@@ -32,6 +32,7 @@ const SLOTS = 8;
 export class RateDetector implements Detector<RateState> {
   readonly kind = 'rate';
   readonly version = 1;
+  readonly inUnit = true;
   private readonly parameters: RateParameters;
 
   constructor(parameters: RateParameters) {

@@ -50,12 +50,15 @@ export class SeriesDetection {
   step(reading: Reading, sink: AlertSink | undefined): number {
     if (reading.stale === true) return 0;
     if (reading.time < this.last && ++this.late < CLOCK_SET_BACK) return this.held();
+    const { unit } = this;
     this.late = 0;
     this.last = reading.time;
     this.position = reading.position;
     this.value = reading.value;
     this.unit = reading.unit;
-    if (this.orphans.length > 0 && sink !== undefined) this.closeOrphans(sink, reading.time);
+    if (reading.unit !== undefined && unit !== undefined && reading.unit !== unit)
+      this.forget(({ detector }) => detector.inUnit === true);
+    if (sink !== undefined) this.settle(sink, reading.time);
     const bad = reading.quality === 'bad';
     let score = 0;
     for (const watch of this.watches) {
@@ -70,9 +73,22 @@ export class SeriesDetection {
     return score;
   }
 
+  /** Begins anew, as with the first reading ever. Open alerts close with the next reading, or at `settle`. */
+  renew(): void {
+    this.forget(() => true);
+    this.last = 0;
+  }
+
+  /** Closes alerts that no detector holds open any more. */
+  settle(sink: AlertSink, time: number): void {
+    if (this.orphans.length === 0) return;
+    for (const open of this.orphans) sink.alert(closing(open, time));
+    this.orphans = [];
+  }
+
   /** Asks the detectors that notice silence; `now` as for `Detector.tick`. */
   tick(now: number, sink: AlertSink): void {
-    if (this.orphans.length > 0) this.closeOrphans(sink, now);
+    this.settle(sink, now);
     if (this.last === 0) return;
     for (const watch of this.watches) {
       const { detector } = watch.planned;
@@ -103,14 +119,18 @@ export class SeriesDetection {
     if (turn.alert !== undefined) sink.alert(turn.alert);
   }
 
+  private forget(concerned: (planned: PlannedDetector) => boolean): void {
+    for (const watch of this.watches) {
+      if (!concerned(watch.planned)) continue;
+      if (watch.open !== undefined) this.orphans.push(watch.open);
+      watch.state = undefined;
+      watch.open = undefined;
+    }
+  }
+
   private held(): number {
     let score = 0;
     for (const { open } of this.watches) if (open !== undefined && open.score > score) score = open.score;
     return score;
-  }
-
-  private closeOrphans(sink: AlertSink, time: number): void {
-    for (const open of this.orphans) sink.alert(closing(open, time));
-    this.orphans = [];
   }
 }

@@ -6,7 +6,8 @@ import type { Node, NodeDefinition, NodeMessage, NodeRed, NodeStatus, Send } fro
 import type { Reading } from '../reading/reading.ts';
 import { outgoingOf, type Outgoing } from '../sync/outgoing.ts';
 import type { TideVaultNode } from '../vault/tide-vault.ts';
-import type { Vault } from '../vault/vault.ts';
+import { readSeriesRecords, SERIES_RECORDS } from '../vault/series-records.ts';
+import type { Vault, VaultNotice } from '../vault/vault.ts';
 import type { Alert } from './alert.ts';
 import { AlertQueue } from './alert-queue.ts';
 import { isReplay, readingsOf } from './batch.ts';
@@ -146,6 +147,7 @@ class DetectRun {
       this.memory = await DetectionMemory.open(vault, this.node.id, plan, systemClock);
       this.outgoing = await outgoingOf(vault);
     }
+    const records = vault === undefined ? undefined : await readSeriesRecords(vault);
     if (this.stopping.signal.aborted) return;
     this.detection = new Detection({
       plan,
@@ -155,11 +157,21 @@ class DetectRun {
       clock: systemClock,
       raise: (raised) => this.queue.add(raised),
     });
-    this.unsubscribe = vault?.onChange((notice) => {
-      if (notice.kind === 'saves') this.memory?.want(notice.below);
-    });
+    if (vault !== undefined && records !== undefined) {
+      this.detection.told(records);
+      this.unsubscribe = vault.onChange((notice) => this.noticed(vault, notice));
+    }
     this.showState();
     this.timer = setInterval(() => this.housekeeping(), HOUSEKEEPING_MS);
+  }
+
+  private noticed(vault: Vault, notice: VaultNotice): void {
+    if (notice.kind === 'saves') this.memory?.want(notice.below);
+    else if (notice.kind === 'document' && notice.name === SERIES_RECORDS)
+      readSeriesRecords(vault).then(
+        (records) => this.detection?.told(records),
+        (error: unknown) => this.complain(`cannot read what is said of series: ${reasonOf(error)}`),
+      );
   }
 
   private async finish(

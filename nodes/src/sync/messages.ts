@@ -222,6 +222,12 @@ export const catalogueEntry = z.object({
   name,
   kind: z.enum(['number', 'boolean', 'string']),
   unit: z.string().max(64).optional(),
+  /** What measures it, and since when; since when nothing more is expected of it. Epoch milliseconds. */
+  sensor: z.string().max(128).optional(),
+  since: z.number().optional(),
+  retired: z.number().optional(),
+  /** Number of the series that it goes on from. */
+  continues: z.number().int().min(1).optional(),
 });
 export type CatalogueEntry = z.infer<typeof catalogueEntry>;
 export const CATALOGUE_STREAM = 'catalogue';

@@ -8,6 +8,7 @@ import { MAX_GRANTS, checkGrant, grantChanges, readGrants } from '../privacy/gra
 import { DEFAULT_PURPOSE, GRANTS, type Grants } from '../privacy/grants.ts';
 import { streamOf } from '../summary/stream.ts';
 import type { Part } from '../summary/summary.ts';
+import { SERIES_RECORDS } from '../vault/series-records.ts';
 import type { Change, QueuedAlert, Vault } from '../vault/vault.ts';
 import { Announcements } from './announcements.ts';
 import { Lru } from './lru.ts';
@@ -64,9 +65,13 @@ export class Outgoing {
   static async open(vault: Vault, clock: Clock = systemClock): Promise<Outgoing> {
     await declareOrphanWindows(vault, clock);
     const outgoing = new Outgoing(vault, clock, await Announcements.open(vault), await readGrants(vault));
-    vault.onChange(({ kind, name }) => {
-      if (kind === 'document' && name === GRANTS && !outgoing.changing) outgoing.stale = true;
+    vault.onChange((notice) => {
+      if (notice.kind !== 'document') return;
+      if (notice.name === GRANTS && !outgoing.changing) outgoing.stale = true;
+      // What cannot be told now is told at the next start.
+      if (notice.name === SERIES_RECORDS) outgoing.announceChanged().catch(() => undefined);
     });
+    await outgoing.announceChanged();
     return outgoing;
   }
 
@@ -108,7 +113,10 @@ export class Outgoing {
     const { granted = [], kept = [] } = Object.groupBy(parts, ({ series }) =>
       grants.allows(this.nameOf(series), purpose) ? 'granted' : 'kept',
     );
-    const announcement = this.announcements.announce(granted.map(({ series }) => series));
+    const announcement = this.announcements.announce(
+      granted.map(({ series }) => series),
+      grants,
+    );
     const stream = streamOf(purpose, resolution);
     const blocks = splitBlocks(granted).map(({ body, parts: within }): Change => ({
       kind: 'block',
@@ -185,6 +193,20 @@ export class Outgoing {
     await this.current();
     const announcement = this.announcements.announceAgain(this.standing);
     if (announcement.changes.length > 0) await this.tracked(this.vault.commit(announcement.changes));
+  }
+
+  /** Tells what people say of series by now, of those that the cloud knows. */
+  private async announceChanged(): Promise<void> {
+    await this.current();
+    await this.announcements.readRecords();
+    const announcement = this.announcements.announceChanged(this.standing);
+    if (announcement.changes.length === 0) return;
+    try {
+      await this.tracked(this.vault.commit(announcement.changes));
+    } catch (error) {
+      announcement.failed();
+      throw error;
+    }
   }
 
   /** Calls back with each alert that was queued, after its commit. Returns the unsubscriber. */

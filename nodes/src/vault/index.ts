@@ -14,6 +14,14 @@ export type * from './vault.ts';
 export * from './gaps.ts';
 export * from './accounts.ts';
 export * from './orphans.ts';
+export {
+  earlierNames,
+  readSeriesRecords,
+  SERIES_RECORDS,
+  SeriesBook,
+  type SeriesDescription,
+  type SeriesRecord,
+} from './series-records.ts';
 export { RENEWAL, renewal } from './renewal.ts';
 export { keepTime, type KeptTime } from './file-timekeeper.ts';
 export { Timekeeper, timekeeperOf, type TimekeeperOptions } from './timekeeper.ts';

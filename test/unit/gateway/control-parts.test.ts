@@ -106,6 +106,7 @@ describe('control socket', () => {
       verify: () => findings(),
       metrics: async () => 'tidegate_up 1',
       keys: () => assert.fail('nobody asked for keys'),
+      series: () => assert.fail('nobody asked for series'),
       query: (request) => {
         calls.push(request);
         return {

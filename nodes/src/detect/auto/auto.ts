@@ -46,6 +46,7 @@ const CLOCK_SET_BACK = 10;
 export class AutoDetector implements Detector<AutoState> {
   readonly kind = 'auto';
   readonly version = 1;
+  readonly inUnit = true;
   /** Decades that the threshold lies from one false alarm in a month. */
   private readonly threshold: number;
 
