@@ -5,6 +5,8 @@ import path from 'node:path';
 
 import { startCloud, type RunningCloud } from '@tidegate/cloud-bridge';
 import type { Alert } from '@tidegate/nodes/detect';
+import { systemClock } from '@tidegate/nodes/node';
+import { SeriesBook } from '@tidegate/nodes/vault';
 import type { Browser, Page } from 'playwright-core';
 
 import { openBrowser, openPage } from '../support/browser.ts';
@@ -268,6 +270,43 @@ describe('the page in a browser', function () {
     assert.equal(await page.evaluate(() => document.activeElement?.textContent), GATEWAY);
     await page.keyboard.press('Enter');
     await heading(GATEWAY).waitFor();
+  });
+
+  it('draws a series with what came under its earlier name, in one unit, and says what people say of it', async () => {
+    const windows = (series: string, from: number, to: number, unit: string): Minute[] =>
+      Array.from({ length: to - from }, (_, i) => {
+        const windowStart = START + (from + i) * MINUTE;
+        return { series, unit, windowStart, values: unit === '°C' ? [20, 21] : [68, 70] };
+      });
+    await edge!.measured(windows('kiln', 0, 10, '°C'));
+    const book = new SeriesBook(edge!.vault, systemClock);
+    await book.rename('kiln', 'oven/north');
+    await book.replace('oven/north', 'PT100 no. 4711');
+    await edge!.measured([...windows('oven/north', 10, 15, '°C'), ...windows('oven/north', 15, 25, '°F')]);
+    await goto(`#/gateways/${GATEWAY}/series/${encodeURIComponent('oven/north')}`);
+    await heading(/oven/).waitFor();
+    await page.getByText('Known before as').getByRole('link', { name: 'kiln' }).waitFor();
+    await page
+      .getByText(/Measured by/)
+      .getByText('PT100 no. 4711')
+      .waitFor();
+    await seen('Not drawn here, but in the table: 15 windows in °C.');
+    await figure('Lowest', '68 °F');
+    await figure('Readings', '50');
+    await page.getByText('Windows as a table').click();
+    const rows = page.locator('.windows tbody tr');
+    assert.equal(await rows.count(), 25);
+    assert.match((await rows.last().innerText()).replaceAll(/\s+/g, ' '), /20\.5 20 .* °C/);
+    await page.getByRole('link', { name: 'kiln' }).click();
+    await heading('kiln').waitFor();
+    await seen(/Retired since/);
+  });
+
+  it('says that both ends hold the same, once they have compared', async function () {
+    this.timeout(60_000);
+    await goto(`#/gateways/${GATEWAY}`);
+    // The first comparison comes half a minute after a session began.
+    await page.getByText(/^Compared/).waitFor({ timeout: 50_000 });
   });
 
   it('fits a phone and a desk, in light and dark, and names everything that can be used', async () => {

@@ -28,7 +28,7 @@ export function Account({ gateway }: { gateway: string }): VNode {
 function Verdict({ account }: { account: AccountAnswer }): VNode {
   const { checkedAt } = account;
   return html`<p class="empty" role="status">
-    ${verdictWords(account)} ${checkedAt !== null && html`Compared <${Ago} at=${checkedAt} />.`}
+    ${verdictWords(account)} ${checkedAt !== null && html`<span>Compared <${Ago} at=${checkedAt} />.</span>`}
   </p>`;
 }
 

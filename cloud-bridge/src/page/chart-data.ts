@@ -95,8 +95,8 @@ export function foreignNote(windows: readonly SummaryView[], shown: string | nul
   if (foreign.length === 0) return null;
   const units = [...new Set(foreign.flatMap(({ unit }) => unit ?? []))].toSorted();
   const mixed = foreign.some((window) => window.mixed);
-  const others = [...units.map((unit) => `in ${unit}`), ...(mixed ? ['in more than one unit'] : [])].join(', ');
-  return `Not drawn here, but in the table: ${foreign.length === 1 ? '1 window' : `${foreign.length} windows`} ${others}.`;
+  const others = [...units.map((unit) => `in ${unit}`), ...(mixed ? ['in more than one unit'] : [])];
+  return `Not drawn here, but in the table: ${foreign.length === 1 ? '1 window' : `${foreign.length} windows`} ${others.join(' or ')}.`;
 }
 
 export interface Overall {

@@ -67,7 +67,7 @@ export function CourseCard(props: {
               ${shown.length === 0 && html`<p class="chart-empty">Nothing was measured in this time.</p>`}
             </div>
             <${Legend} gaps=${gaps.length > 0} alerts=${within.length > 0} kind=${series.kind} />
-            ${note !== null && html`<p class="empty">${note}</p>`}
+            ${note !== null && html`<p class="set-aside">${note}</p>`}
           </div>`
     }
     <${Facts} windows=${drawn} gaps=${gaps} unit=${unit} kind=${series.kind} resolution=${course.resolution} />

@@ -1,4 +1,4 @@
-import type { VNode } from 'preact';
+import { Fragment, type VNode } from 'preact';
 import { useMemo } from 'preact/hooks';
 
 import type { SeriesView } from '../api/contract.ts';
@@ -66,7 +66,13 @@ function Story({ gateway, series }: { gateway: string; series: SeriesView }): VN
   return html`<p class="story">
     ${retired !== null && html`<span>Retired since ${format.exactTime(retired)}.</span>`}
     ${sensor !== null && html`<span>Measured by <strong>${sensor}</strong>${sensorSince !== null && ` since ${format.exactTime(sensorSince)}`}.</span>`}
-    ${earlier.length > 0 && html`<span>Known before as ${earlier.map((name, i) => html`${i > 0 && ', '}<a href=${linkTo(name)}>${name}</a>`)}.</span>`}
+    ${
+      earlier.length > 0 &&
+      html`<span>
+        Known before as${' '}
+        ${earlier.map((name, i) => html`<${Fragment} key=${name}>${i > 0 && ', '}<a href=${linkTo(name)}>${name}</a><//>`)}.
+      </span>`
+    }
   </p>`;
 }
 

@@ -218,7 +218,7 @@ describe('windows in several units', () => {
     assert.deepEqual([overall(inUnit(windows, unit)).min, overall(inUnit(windows, unit)).count], [2, 50]);
     assert.equal(
       foreignNote(windows, unit),
-      'Not drawn here, but in the table: 3 windows in °C, in more than one unit.',
+      'Not drawn here, but in the table: 3 windows in °C or in more than one unit.',
     );
   });
 
