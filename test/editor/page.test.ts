@@ -51,6 +51,12 @@ function minutes(from: number, to: number): Minute[] {
   return all;
 }
 
+const warm = (series: string, from: number, to: number, unit: string): Minute[] =>
+  Array.from({ length: to - from }, (_, i) => {
+    const windowStart = START + (from + i) * MINUTE;
+    return { series, unit, windowStart, values: unit === '°C' ? [20, 21] : [68, 70] };
+  });
+
 describe('the page in a browser', function () {
   this.timeout(30_000);
 
@@ -273,16 +279,11 @@ describe('the page in a browser', function () {
   });
 
   it('draws a series with what came under its earlier name, in one unit, and says what people say of it', async () => {
-    const windows = (series: string, from: number, to: number, unit: string): Minute[] =>
-      Array.from({ length: to - from }, (_, i) => {
-        const windowStart = START + (from + i) * MINUTE;
-        return { series, unit, windowStart, values: unit === '°C' ? [20, 21] : [68, 70] };
-      });
-    await edge!.measured(windows('kiln', 0, 10, '°C'));
+    await edge!.measured(warm('kiln', 0, 10, '°C'));
     const book = new SeriesBook(edge!.vault, systemClock);
     await book.rename('kiln', 'oven/north');
     await book.replace('oven/north', 'PT100 no. 4711');
-    await edge!.measured([...windows('oven/north', 10, 15, '°C'), ...windows('oven/north', 15, 25, '°F')]);
+    await edge!.measured([...warm('oven/north', 10, 15, '°C'), ...warm('oven/north', 15, 25, '°F')]);
     await goto(`#/gateways/${GATEWAY}/series/${encodeURIComponent('oven/north')}`);
     await heading(/oven/).waitFor();
     await page.getByText('Known before as').getByRole('link', { name: 'kiln' }).waitFor();
