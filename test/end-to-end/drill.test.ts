@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 
@@ -22,7 +22,8 @@ describe('tidegate drill outage', function () {
     new Program('drill', process.execPath, [CLI, 'drill', 'outage', ...options], { env: { TMPDIR: temporary } });
 
   it('closes a gap of a day, says how, and leaves nothing behind', async () => {
-    const program = drill('--days', '1', '--series', '10', '--link', '100mbit,5ms', '--json');
+    const log = path.join(temporary, 'packets.csv');
+    const program = drill('--days', '1', '--series', '10', '--link', '100mbit,5ms', '--packets', log, '--json');
     const result = await program.json<DrillResult>();
     assert.equal(await program.ended(), 0, program.output());
     const { complete, upToDate, frames, wire, alerts } = result;
@@ -40,7 +41,13 @@ describe('tidegate drill outage', function () {
     assert.ok(frames.sent > 0 && frames.again === 0);
     assert.ok(wire.up > 14_400 * 5 && wire.bytesAWindow! > 5);
     assert.ok(alerts !== null && alerts.p50 >= 5, 'no alert is faster than the link');
-    assert.deepEqual(readdirSync(temporary), []);
+    assert.deepEqual(readdirSync(temporary), ['packets.csv']);
+    const [head, ...rows] = readFileSync(log, 'utf8').trim().split('\r\n');
+    assert.equal(head, 'ms,event,connection,frame,bytes');
+    const kinds = rows.map((row) => row.split(',').slice(1, 4).join(' '));
+    for (const row of ['raised 0 alert', 'sent 1 hello', 'arrived 1 fill']) assert.ok(kinds.includes(row), row);
+    assert.ok(kinds.some((row) => /^arrived \d alert$/.test(row)));
+    assert.equal(result.overtaking!.alerts, alerts.raised);
   });
 
   it('cleans up when it is broken off', async () => {

@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises';
+
 import { TideError, systemClock } from '@tidegate/nodes/node';
 import type { Command } from 'commander';
 
@@ -5,6 +7,7 @@ import { drillTable } from '../drill/drill-table.ts';
 import { checkRoom, makeWorkplace, needsOf, vaultBytes } from '../drill/file-workplace.ts';
 import { parseLink } from '../drill/link-shape.ts';
 import { drillOutage } from '../drill/outage-drill.ts';
+import { csvOf, type LogRow } from '../drill/packet-log.ts';
 import { boundedNumber, integer } from './options.ts';
 import { ProgressShow } from './progress.ts';
 
@@ -14,6 +17,7 @@ interface Options {
   link: string;
   directory?: string;
   fineMinutes?: number;
+  packets?: string;
   json?: true;
 }
 
@@ -34,6 +38,7 @@ export function drillCommand(program: Command): void {
       'end after so many minutes of the fine fill',
       boundedNumber('--fine-minutes', 0.1, 1e4),
     )
+    .option('--packets <file>', 'log every packet towards the cloud, and the alerts that are raised, as CSV')
     .option('--json', 'print the result as one line of JSON')
     .action(outage);
 }
@@ -56,6 +61,7 @@ async function outage(options: Options): Promise<void> {
       series: options.series,
       link,
       ...(options.fineMinutes === undefined ? {} : { fineSeconds: options.fineMinutes * 60 }),
+      ...(options.packets !== undefined && { packets: logTo(options.packets) }),
       progress: (stage, share, facts) => {
         if (show?.stage !== stage) {
           show?.bar.end();
@@ -77,6 +83,10 @@ async function outage(options: Options): Promise<void> {
     await workplace.close();
     release();
   }
+}
+
+function logTo(file: string): (rows: readonly LogRow[], start: number) => Promise<void> {
+  return (rows, start) => writeFile(file, csvOf(rows, start));
 }
 
 const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;

@@ -1,4 +1,5 @@
 import type { LinkShape } from './link-shape.ts';
+import type { Overtaking } from './packet-log.ts';
 
 /** What a drill measured. Seconds count from the moment at which the link was back. */
 export interface DrillResult {
@@ -23,6 +24,8 @@ export interface DrillResult {
   /** From raising until the cloud's commit, milliseconds. */
   alerts: { raised: number; p50: number; p99: number; max: number } | null;
   frames: { sent: number; again: number };
+  /** How alerts passed the backlog; absent without a log of packets. */
+  overtaking?: Overtaking | undefined;
 }
 
 /** The value at quantile `q` of unsorted numbers (nearest rank). */

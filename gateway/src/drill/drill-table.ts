@@ -6,7 +6,7 @@ const NAMES: Record<number, string> = { 86_400: '1 d', 3_600: '1 h', 900: '15 mi
 
 /** The catch-up as lines of text, two columns. */
 export function drillTable(result: DrillResult): string[] {
-  const { backlog, wire, live, alerts, frames, share } = result;
+  const { backlog, wire, live, alerts, frames, share, overtaking } = result;
   const rows: [string, string][] = [
     ['outage', `${result.days} days, ${grouped(result.series)} series`],
     ['link, each way', linkText(result.link)],
@@ -29,6 +29,14 @@ export function drillTable(result: DrillResult): string[] {
         ? '-'
         : `${[alerts.p50, alerts.p99, alerts.max].map((ms) => `${Math.round(ms)} ms`).join(', ')} (p50, p99, max of ${grouped(alerts.raised)})`,
     ],
+    ...(overtaking === undefined
+      ? []
+      : [
+          [
+            '  frames of backlog before each',
+            `${overtaking.before.p50} (p50), ${overtaking.before.max} (max); ${grouped(overtaking.after)} went after the last alert`,
+          ] satisfies [string, string],
+        ]),
     ['on the wire', `${megabytes(wire.up)} up, ${megabytes(wire.down)} down`],
     ['  bytes a window', wire.bytesAWindow === null ? '-' : wire.bytesAWindow.toFixed(1)],
     ['frames sent, of these again', `${grouped(frames.sent)}, ${grouped(frames.again)}`],

@@ -35,6 +35,8 @@ export async function askCloud<T>(page: string, path: string): Promise<T> {
 /** What a site goes on making while it catches up: live windows and alerts, and how long each takes to the cloud. */
 export class Traffic {
   windowsMade = 0;
+  /** When each alert was raised, epoch milliseconds. */
+  readonly raisedAt: number[] = [];
   private readonly parts: TrafficParts;
   private readonly late = new Map<number, number>();
   private readonly lateness: number[] = [];
@@ -114,11 +116,13 @@ export class Traffic {
 
   private async raise(): Promise<void> {
     const n = ++this.raised;
+    const time = this.parts.clock.now();
+    this.raisedAt.push(time);
     const alert: Alert = {
       id: n.toString(16).padStart(32, '0'),
       revision: 1,
       series: `drill/alarm/${n % 100}`,
-      time: this.parts.clock.now(),
+      time,
       state: 'open',
       severity: 'warning',
       kind: 'limits',

@@ -5,18 +5,21 @@ import { reasonOf, systemClock } from '@tidegate/nodes/node';
 
 import type { LinkShape } from './link-shape.ts';
 import { ShapedLink } from './mqtt-shaped-link.ts';
+import { PacketLog } from './packet-log.ts';
 import type { Answer, LinkAsk } from './threads.ts';
 
 if (parentPort === null) throw new Error('link-worker runs as a worker thread only');
 const port = parentPort;
-const { target, shape } = workerData as { target: number; shape: LinkShape };
-const link = await ShapedLink.start(target, shape, { open: false }, systemClock);
+const { target, shape, logged } = workerData as { target: number; shape: LinkShape; logged: boolean };
+const log = logged ? new PacketLog(() => systemClock.now()) : undefined;
+const link = await ShapedLink.start(target, shape, { open: false, log }, systemClock);
 const say = (answer: Answer): void => port.postMessage(answer);
 
 async function answer(ask: LinkAsk): Promise<unknown> {
   if (ask === 'cut') link.cut();
   else if (ask === 'restore') link.restore();
   else if (ask === 'close') await link.close();
+  if (ask === 'packets') return log?.rows ?? [];
   return ask === 'carried' ? link.carried() : undefined;
 }
 

@@ -5,14 +5,23 @@ import type { Clock } from '@tidegate/nodes/node';
 
 import { LinkDirection } from './link-direction.ts';
 import type { LinkShape } from './link-shape.ts';
+import type { PacketLog } from './packet-log.ts';
 
 /** Bytes that a receiver may leave unread before its sender is held back. */
 const UNREAD = 1 << 20;
+
+export interface LinkOptions {
+  /** False: the link is cut at first. */
+  open: boolean;
+  /** Reads what goes to the target. */
+  log?: PacketLog | undefined;
+}
 
 /** A stretch of a connection: what one socket says, on its way to the other. */
 interface Leg {
   from: net.Socket;
   to: net.Socket;
+  arrived?: (bytes: Uint8Array) => void;
 }
 
 type Direction = LinkDirection<Leg> & { waiting: Set<Leg>; timer?: NodeJS.Timeout };
@@ -29,19 +38,21 @@ export class ShapedLink {
   private readonly up: Direction;
   private readonly down: Direction;
   private open: boolean;
+  private readonly log: PacketLog | undefined;
 
-  private constructor(target: number, shape: LinkShape, open: boolean, clock: Clock) {
+  private constructor(target: number, shape: LinkShape, { open, log }: LinkOptions, clock: Clock) {
     this.target = target;
     this.clock = clock;
     this.open = open;
+    this.log = log;
     this.up = Object.assign(new LinkDirection<Leg>(shape), { waiting: new Set<Leg>() });
     this.down = Object.assign(new LinkDirection<Leg>(shape), { waiting: new Set<Leg>() });
     this.server = net.createServer((client) => this.connect(client));
   }
 
-  /** Listens on 127.0.0.1. `open: false`: the link is cut at first. */
-  static async start(target: number, shape: LinkShape, options: { open: boolean }, clock: Clock): Promise<ShapedLink> {
-    const link = new ShapedLink(target, shape, options.open, clock);
+  /** Listens on 127.0.0.1. */
+  static async start(target: number, shape: LinkShape, options: LinkOptions, clock: Clock): Promise<ShapedLink> {
+    const link = new ShapedLink(target, shape, options, clock);
     link.server.listen(0, '127.0.0.1');
     await once(link.server, 'listening');
     return link;
@@ -80,16 +91,22 @@ export class ShapedLink {
       return;
     }
     const server = net.connect(this.target, '127.0.0.1');
-    this.tie(client, server, this.up);
+    this.tie(client, server, this.up, this.log?.connection());
     this.tie(server, client, this.down);
   }
 
-  private tie(from: net.Socket, to: net.Socket, direction: Direction): void {
-    const leg: Leg = { from, to };
+  private tie(
+    from: net.Socket,
+    to: net.Socket,
+    direction: Direction,
+    read?: ReturnType<PacketLog['connection']>,
+  ): void {
+    const leg: Leg = { from, to, ...(read && { arrived: read.arrived }) };
     this.sockets.add(from);
     // Pieces that the link delivers must not wait for each other once more (RFC 896).
     from.setNoDelay(true);
     from.on('data', (chunk: Buffer) => {
+      read?.sent(chunk);
       direction.put(chunk, leg, this.clock.monotonic());
       this.holdBack(leg, direction);
       this.schedule(direction);
@@ -128,7 +145,10 @@ export class ShapedLink {
     for (const { bytes, to: leg } of direction.take(now)) {
       if (leg.to.destroyed) continue;
       if (bytes.length === 0) leg.to.end();
-      else leg.to.write(bytes);
+      else {
+        leg.arrived?.(bytes);
+        leg.to.write(bytes);
+      }
     }
     if (direction.roomAt(now) <= now) {
       for (const leg of direction.waiting) {

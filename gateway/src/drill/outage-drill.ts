@@ -13,6 +13,7 @@ import { askCloud, Traffic } from './http-traffic.ts';
 import { quantileOf, type DrillResult } from './drill-result.ts';
 import { DrillThread } from './file-threads.ts';
 import type { LinkShape } from './link-shape.ts';
+import { overtakingIn, type LogRow, type Overtaking } from './packet-log.ts';
 import type { CloudAsk, LinkAsk } from './threads.ts';
 
 /** Name of the drill's gateway at the drill's cloud. */
@@ -33,6 +34,8 @@ export interface DrillOptions {
   days: number;
   series: number;
   link: LinkShape;
+  /** Is given every packet that went to the cloud, and the alerts that were raised, in order of time; `start` is when the link was back. */
+  packets?: (rows: readonly LogRow[], start: number) => Promise<void>;
   /** Ends the drill after so many seconds of the fine fill. */
   fineSeconds?: number;
   /** How far it is, 0 to 1 for each of its two stages, and in words. */
@@ -73,6 +76,7 @@ async function prepare(options: DrillOptions, undo: (() => Promise<unknown>)[]):
   const link = await DrillThread.start<LinkAsk>('link-worker', {
     target: Number(new URL(broker).port),
     shape: options.link,
+    logged: options.packets !== undefined,
   });
   undo.push(() => link.close());
   const vault = await openVault(options.vault, clock);
@@ -111,6 +115,7 @@ async function run(
   const windows = days * series;
   const parts = LADDER.reduce((sum, rung) => sum + PARTS_A_DAY[rung] * windows, 0);
   await link.ask('restore');
+  const restored = clock.now();
   const started = clock.monotonic();
   const catchUp = new CatchUp(streams, options.link, started, streamOf(PURPOSE, 60));
   const traffic = new Traffic({
@@ -155,6 +160,20 @@ async function run(
   if (catchUp.done && here < expected)
     throw new TideError('drill-short', `the cloud holds ${here} windows, the gateway sealed ${expected}`);
   const { framesSent, framesAgain } = bridge.status()!;
+  let overtaking: Overtaking | undefined;
+  if (options.packets !== undefined) {
+    const raised = traffic.raisedAt.map((at): LogRow => ({
+      at,
+      event: 'raised',
+      connection: 0,
+      frame: 'alert',
+      bytes: 0,
+    }));
+    // Of equal times an alert is raised before it is sent.
+    const rows = [...raised, ...((await link.ask('packets')) as LogRow[])].toSorted((a, b) => a.at - b.at);
+    overtaking = overtakingIn(rows);
+    await options.packets(rows, restored);
+  }
   return {
     days,
     series,
@@ -184,6 +203,7 @@ async function run(
             max: Math.max(...latencies),
           },
     frames: { sent: framesSent, again: framesAgain },
+    overtaking,
   };
 }
 

@@ -1,5 +1,5 @@
 /** What the drill's threads are asked, one answer for each question. */
-export type LinkAsk = 'cut' | 'restore' | 'carried' | 'close';
+export type LinkAsk = 'cut' | 'restore' | 'carried' | 'packets' | 'close';
 /** `hour`: blocks of the hour that begins then, epoch milliseconds. */
 export type BacklogAsk = 'close' | { hour: number };
 export type MadeBlocks = { stream: string; body: Uint8Array; tally: Uint8Array }[];
