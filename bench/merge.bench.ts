@@ -2,7 +2,14 @@
  * Union and fold of parts in memory: a day of one-minute parts, a tenth of them twice as a block sent again brings them,
  * joined by their keys and folded to hours. What decoding a block and encoding a summary add is measured beside it.
  */
-import { WindowAccumulator, decodeBlock, encodeBlock, encodeSummary, foldSummaries } from '@tidegate/nodes/summary';
+import {
+  WindowAccumulator,
+  decodeBlock,
+  decodeBlockEncoded,
+  encodeBlock,
+  encodeSummary,
+  foldSummaries,
+} from '@tidegate/nodes/summary';
 import type { Part, Summary } from '@tidegate/nodes/summary';
 import { quantileOf, type Report } from './support/report.ts';
 import { signal } from './support/signal.ts';
@@ -38,6 +45,7 @@ export function run(progress: (text: string) => void): Promise<Report> {
   // As the fine fill sends them: what a gateway sealed in an hour.
   const block = encodeBlock(day.slice(0, 60).flatMap(({ parts }) => parts));
   const decode = perSecond(60 * SERIES, () => decodeBlock(block));
+  const store = perSecond(60 * SERIES, () => decodeBlockEncoded(block));
   const encode = perSecond(60 * SERIES, () => {
     let bytes = 0;
     for (const summary of all.slice(0, 60 * SERIES)) bytes += encodeSummary(summary).length;
@@ -48,13 +56,14 @@ export function run(progress: (text: string) => void): Promise<Report> {
       union_and_fold_parts_per_s: both,
       fold_parts_per_s: fold,
       decode_parts_per_s: decode,
+      decode_and_copy_parts_per_s: store,
       encode_parts_per_s: encode,
     },
     goals: { union_and_fold_parts_per_s: { min: 2_000_000 } },
     notes: [
       `${count} parts of a minute, of ${SERIES} series at 1 Hz (noise sd 0.2) and one day; each ${TWICE}th block comes twice`,
       'union_and_fold: blocks joined by number, parts folded to hours by series; fold: all into one',
-      `median of ${ROUNDS} rounds on one thread; decode: a block of an hour; encode: the bytes of each summary`,
+      `median of ${ROUNDS} rounds on one thread; decode: a block of an hour; and_copy: with the bytes of each summary, as the cloud does; encode: these bytes anew`,
     ],
   });
 }

@@ -5,6 +5,7 @@ import { TideError } from '@tidegate/nodes/node';
 import {
   blockWithout,
   decodeBlock,
+  decodeBlockEncoded,
   decodeSummary,
   emptySummary,
   encodeBlock,
@@ -90,6 +91,20 @@ describe('summaries and blocks as bytes', () => {
         assert.deepEqual(encodeBlock(parts.toReversed()), bytes);
       }),
       { numRuns: 100 },
+    );
+  });
+
+  it('gives the bytes of each summary as if it had been encoded alone', () => {
+    fc.assert(
+      fc.property(blocks, (parts) => {
+        const read = decodeBlockEncoded(encodeBlock(parts));
+        for (const { summary, encoded } of read) assert.deepEqual(encoded, encodeSummary(summary));
+        assert.deepEqual(
+          read.map(({ encoded: _encoded, ...part }) => part),
+          parts.toSorted(byKey),
+        );
+      }),
+      { numRuns: 200 },
     );
   });
 

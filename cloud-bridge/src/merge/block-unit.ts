@@ -3,8 +3,7 @@ import { hash } from 'node:crypto';
 import { reasonOf } from '@tidegate/nodes/node';
 import {
   decimalToString,
-  decodeBlock,
-  encodeSummary,
+  decodeBlockEncoded,
   purposeOf,
   resolutionOf,
   statesView,
@@ -79,10 +78,9 @@ function recordsOf(sender: Sender, stream: string, number: number, body: Uint8Ar
   const purpose = purposeOf(stream);
   if (resolution === undefined || purpose === undefined)
     throw new UnknownStream('malformed', `stream ${stream} is neither ${CATALOGUE_STREAM} nor PURPOSE/SECONDS`);
-  return decodeBlock(body).map(({ series, windowStart, summary }): PartRecord => {
+  return decodeBlockEncoded(body).map(({ series, windowStart, summary, encoded }): PartRecord => {
     if (windowStart % (resolution * 1000) !== 0)
       throw new Error(`a window that starts at ${windowStart} is not one of ${resolution} s`);
-    const bytes = encodeSummary(summary);
     const record: PartRecord = {
       kind: 'part',
       gatewayId,
@@ -91,7 +89,7 @@ function recordsOf(sender: Sender, stream: string, number: number, body: Uint8Ar
       series,
       windowStart,
       part: number,
-      summary: bytes,
+      summary: encoded,
       readings: summary.count + summary.bad,
     };
     if (resolution >= FIGURES_FROM_S) record.figures = figuresOf(summary);

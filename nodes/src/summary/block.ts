@@ -1,6 +1,7 @@
 import { TideError } from '../node/errors.ts';
 import { packColumns, unpackColumns } from './columns.ts';
 import { FIELDS, fieldsOf, type Base } from './fields.ts';
+import { SummaryCopy } from './summary-copy.ts';
 import { readSummary } from './summary-reader.ts';
 import { writeSummary } from './summary-writer.ts';
 import type { Part, Summary } from './summary.ts';
@@ -56,9 +57,36 @@ export function encodeBlock(parts: readonly Part[]): Uint8Array {
  */
 export function decodeBlock(bytes: Uint8Array): Part[] {
   if (bytes.length === 0) return [];
-  const { body, count, earliest, latest, series, windows, rest } = openBlock(bytes);
-  const fields = fieldsOf((field) => rest[FIELDS.indexOf(field)]);
   const parts: Part[] = [];
+  readParts(openBlock(bytes), undefined, (part) => void parts.push(part));
+  return parts;
+}
+
+/** A part, and its summary as `encodeSummary` writes it. */
+export interface EncodedPart extends Part {
+  encoded: Uint8Array;
+}
+
+/** As `decodeBlock`, for who stores the summaries one by one. */
+export function decodeBlockEncoded(bytes: Uint8Array): EncodedPart[] {
+  if (bytes.length === 0) return [];
+  const parts: EncodedPart[] = [];
+  const opened = openBlock(bytes);
+  const copy = new SummaryCopy(opened.rest);
+  readParts(opened, copy, ({ series, windowStart, summary }) =>
+    parts.push({ series, windowStart, summary, encoded: copy.finish(summary) }),
+  );
+  return parts;
+}
+
+/** Hands out each part when it is read; `copy` is told before. */
+function readParts(
+  { body, count, earliest, latest, series, windows, rest }: ReturnType<typeof openBlock>,
+  copy: SummaryCopy | undefined,
+  take: (part: Part) => void,
+): void {
+  const fields = fieldsOf((field) => rest[FIELDS.indexOf(field)]);
+  let [first, last] = [Infinity, -Infinity];
   let before = { series: 0, windowStart: 0, position: 0, span: 0 };
   for (let i = 0; i < count; i++) {
     const step = series.uint();
@@ -67,15 +95,16 @@ export function decodeBlock(bytes: Uint8Array): Part[] {
     if (number < 1 || !Number.isSafeInteger(number)) series.fail(`${number} is not the number of a series`);
     if (!Number.isSafeInteger(windowStart)) windows.fail(`${windowStart} is not a time`);
     if (step === 0 && windowStart <= before.windowStart) windows.fail('windows of a series are not ascending');
+    copy?.begin();
     const summary = readSummary(fields, { ...before, time: windowStart });
-    parts.push({ series: number, windowStart, summary });
+    first = Math.min(first, windowStart);
+    last = Math.max(last, windowStart);
+    take({ series: number, windowStart, summary });
     before = { series: number, windowStart, ...endsOf(summary, before) };
   }
   for (const column of [series, windows, ...rest]) column.end();
-  const [from, to] = spanOf(parts);
-  if (from !== earliest || to !== latest)
-    body.fail(`its windows begin at ${from} to ${to}; it says ${earliest} to ${latest}`);
-  return parts;
+  if (first !== earliest || last !== latest)
+    body.fail(`its windows begin at ${first} to ${last}; it says ${earliest} to ${latest}`);
 }
 
 /** Head and columns of a block; nothing of the columns is read yet. */

@@ -1,6 +1,14 @@
 export { WindowAccumulator } from './accumulator.ts';
 export { answerPages } from './answer.ts';
-export { blockWithout, decodeBlock, encodeBlock, MAX_BLOCK_BYTES, MAX_BLOCK_PARTS } from './block.ts';
+export {
+  blockWithout,
+  decodeBlock,
+  decodeBlockEncoded,
+  encodeBlock,
+  type EncodedPart,
+  MAX_BLOCK_BYTES,
+  MAX_BLOCK_PARTS,
+} from './block.ts';
 export {
   addDecimals,
   compareDecimals,

@@ -5,7 +5,7 @@ import { writeSummary } from './summary-writer.ts';
 import type { Summary } from './summary.ts';
 import { ByteReader, ByteWriter } from './varint.ts';
 
-const VERSION = 1;
+export const SUMMARY_VERSION = 1;
 
 /** Largest encoded summary: every bucket filled, and two long texts. */
 export const MAX_SUMMARY_BYTES = 1 << 18;
@@ -19,7 +19,7 @@ const written = fieldsOf(() => writer);
 /** The canonical bytes of a summary: two summaries are equal exactly when these are. */
 export function encodeSummary(summary: Summary): Uint8Array {
   writer.reset();
-  writer.byte(VERSION);
+  writer.byte(SUMMARY_VERSION);
   writeSummary(written, summary, ALONE);
   return writer.finish();
 }
@@ -30,8 +30,8 @@ export function decodeSummary(bytes: Uint8Array): Summary {
     throw new TideError('too-large', `a summary of ${bytes.length} bytes; at most ${MAX_SUMMARY_BYTES} are read`);
   const reader = new ByteReader(bytes, 'summary');
   const version = reader.byte();
-  if (version !== VERSION)
-    throw new TideError('unknown-version', `a summary of version ${version}; version ${VERSION} is read`);
+  if (version !== SUMMARY_VERSION)
+    throw new TideError('unknown-version', `a summary of version ${version}; version ${SUMMARY_VERSION} is read`);
   const summary = readSummary(
     fieldsOf(() => reader),
     ALONE,
@@ -44,8 +44,8 @@ export function decodeSummary(bytes: Uint8Array): Summary {
 export function readCounts(bytes: Uint8Array): { count: number; bad: number } {
   const reader = new ByteReader(bytes, 'summary');
   const version = reader.byte();
-  if (version !== VERSION)
-    throw new TideError('unknown-version', `a summary of version ${version}; version ${VERSION} is read`);
+  if (version !== SUMMARY_VERSION)
+    throw new TideError('unknown-version', `a summary of version ${version}; version ${SUMMARY_VERSION} is read`);
   const [count, , , , bad] = Array.from({ length: 5 }, () => reader.uint());
   return { count, bad };
 }

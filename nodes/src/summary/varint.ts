@@ -67,6 +67,20 @@ export class ByteWriter {
     this.used += chunk.length;
   }
 
+  /** Copies what a reader has read from one place to another: short pieces, byte by byte. */
+  copy(from: ByteReader, start: number, end: number): void {
+    if (this.used + end - start > this.bytes.length) this.grow(end - start);
+    for (let at = start; at < end; at++) this.bytes[this.used++] = from.at(at);
+  }
+
+  /** Copies one integer; returns where it ends. */
+  copyInteger(from: ByteReader, start: number): number {
+    let end = start;
+    while (from.at(end) >= 128) end++;
+    this.copy(from, start, ++end);
+    return end;
+  }
+
   /** Begins anew in the same memory. */
   reset(): void {
     this.used = 0;
@@ -93,7 +107,7 @@ export class ByteWriter {
 export class ByteReader {
   private readonly bytes: Uint8Array;
   private readonly what: string;
-  private at = 0;
+  private place = 0;
 
   /** `what` is named in errors, e.g. `block`. */
   constructor(bytes: Uint8Array, what: string) {
@@ -101,18 +115,28 @@ export class ByteReader {
     this.what = what;
   }
 
+  /** Bytes that were read. */
+  get position(): number {
+    return this.place;
+  }
+
+  /** The byte at a place that was read. */
+  at(place: number): number {
+    return this.bytes[place];
+  }
+
   get remaining(): number {
-    return this.bytes.length - this.at;
+    return this.bytes.length - this.place;
   }
 
   fail(found: string): never {
-    throw new TideError('malformed', `${this.what} is malformed at byte ${this.at}: ${found}`);
+    throw new TideError('malformed', `${this.what} is malformed at byte ${this.place}: ${found}`);
   }
 
   byte(): number {
-    const value = this.bytes[this.at];
+    const value = this.bytes[this.place];
     if (value === undefined) this.fail(`it ends after ${this.bytes.length} bytes`);
-    this.at++;
+    this.place++;
     return value;
   }
 
@@ -138,7 +162,7 @@ export class ByteReader {
   }
 
   bigUint(): bigint {
-    const start = this.at;
+    const start = this.place;
     let end = start;
     while (end - start <= MAX_BIG_BYTES && (this.bytes[end] ?? 0) >= 128) end++;
     const length = end - start + 1;
@@ -162,8 +186,8 @@ export class ByteReader {
 
   take(length: number): Uint8Array {
     if (length > this.remaining) this.fail(`${length} bytes are announced and ${this.remaining} are left`);
-    const chunk = this.bytes.subarray(this.at, this.at + length);
-    this.at += length;
+    const chunk = this.bytes.subarray(this.place, this.place + length);
+    this.place += length;
     return chunk;
   }
 
