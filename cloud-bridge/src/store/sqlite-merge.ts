@@ -1,18 +1,14 @@
-import { hash } from 'node:crypto';
-
 import type { Database } from 'better-sqlite3';
 
 import { storing } from './sqlite-errors.ts';
-import { SqliteExtents } from './sqlite-extents.ts';
 import { SqliteGaps } from './sqlite-gaps.ts';
-import { SqliteHeld } from './sqlite-held.ts';
+import { SqliteParts } from './sqlite-parts.ts';
 import type { SqliteRegistry } from './sqlite-registry.ts';
 import {
   EMPTY_DIGEST,
   MAX_SET_ASIDE,
   type AlertRecord,
   type CatalogueRecord,
-  type Figures,
   type ForkFacts,
   type ForkRecord,
   type GapRecord,
@@ -31,28 +27,22 @@ export class SqliteMerge implements Merging {
   private readonly registry: SqliteRegistry;
   private readonly statements: ReturnType<typeof prepare>;
   private readonly gaps: SqliteGaps;
-  private readonly extents: SqliteExtents;
-  private readonly held: SqliteHeld;
-  /** The stream of the part before: parts come a block at a time. */
-  private stream = { incarnationId: 0, name: '', id: 0 };
+  private readonly parts: SqliteParts;
 
   constructor(db: Database, registry: SqliteRegistry) {
     this.db = db;
     this.registry = registry;
     this.statements = prepare(db);
     this.gaps = new SqliteGaps(db);
-    this.extents = new SqliteExtents(db);
-    this.held = new SqliteHeld(db);
+    this.parts = new SqliteParts(db, registry, (...fork) => this.fork(...fork));
   }
 
   merge(records: readonly MergeRecord[], now: number): Promise<MergeOutcome> {
     const join = this.db.transaction((): MergeOutcome => {
       const outcome: MergeOutcome = { inserted: 0, duplicates: 0, forks: 0 };
-      const newParts = new Map<number, number>();
       for (const record of records) {
-        if (record.kind === 'part') {
-          if (this.joinPart(record, outcome, now)) add(newParts, record.gatewayId, 1);
-        } else if (record.kind === 'catalogue') this.joinLine(record, outcome);
+        if (record.kind === 'part') this.parts.join(record, outcome, now);
+        else if (record.kind === 'catalogue') this.joinLine(record, outcome);
         else if (record.kind === 'receipt') this.enterReceipt(record, now);
         else if (record.kind === 'fork') this.noteFork(record, outcome, now);
         else if (record.kind === 'poison') this.setAside(record, now);
@@ -60,8 +50,7 @@ export class SqliteMerge implements Merging {
         else if (record.kind === 'gap') this.joinGap(record, outcome, now);
         else this.statements.seen.run(now, record.gatewayId);
       }
-      this.held.flush();
-      for (const [gatewayId, count] of newParts) this.statements.countParts.run(count, gatewayId);
+      this.parts.flush();
       return outcome;
     });
     return storing(() => {
@@ -69,9 +58,7 @@ export class SqliteMerge implements Merging {
         return join.immediate();
       } catch (error) {
         // Ids that the rolled-back transaction gave out are free again.
-        this.stream = { incarnationId: 0, name: '', id: 0 };
-        this.extents.forget();
-        this.held.forget();
+        this.parts.forget();
         this.registry.forgetStreams();
         throw error;
       }
@@ -101,60 +88,12 @@ export class SqliteMerge implements Merging {
       const line = [gatewayId, incarnationId, record.entry.number, record.block, record.block, ...saidIn(record.entry)];
       return this.statements.hasLine.get(...line) !== undefined;
     }
-    const { stream, windowStart, series, part, summary } = record;
-    const there = this.statements.partOf.get(incarnationId, stream, windowStart, series, part);
-    return there !== undefined && Buffer.compare(there, summary) === 0;
+    return this.parts.holds(record);
   }
 
   private noteFork(record: ForkRecord, outcome: MergeOutcome, now: number): void {
     const { gatewayId, incarnationId, stream, number, digest, body } = record;
     this.fork(gatewayId, 'block', `${stream} incarnation ${incarnationId} block ${number}`, digest, body, outcome, now);
-  }
-
-  private joinPart(record: PartRecord, outcome: MergeOutcome, now: number): boolean {
-    const { gatewayId, incarnationId, stream, windowStart, series, part, summary, figures } = record;
-    const streamId = this.streamId(incarnationId, stream);
-    if (this.statements.part.run(streamId, windowStart, series, part, summary).changes === 1) {
-      outcome.inserted++;
-      this.held.add(streamId, series, record.readings);
-      this.extents.cover(streamId, stream, series, windowStart);
-      if (figures !== undefined) this.showFigures([streamId, windowStart, series, part], figures);
-      return true;
-    }
-    // SQLite has one writer: nobody can have come between the insert that found the key taken and this look at it.
-    const there = this.statements.partOf.get(incarnationId, stream, windowStart, series, part)!;
-    if (Buffer.compare(there, summary) === 0) outcome.duplicates++;
-    else {
-      const name = `${stream} incarnation ${incarnationId} series ${series} window ${windowStart} part ${part}`;
-      this.fork(gatewayId, 'part', name, hash('sha256', summary, 'buffer'), summary, outcome, now);
-    }
-    return false;
-  }
-
-  private streamId(incarnationId: number, name: string): number {
-    if (this.stream.name !== name || this.stream.incarnationId !== incarnationId)
-      this.stream = { incarnationId, name, id: this.registry.streamId(incarnationId, name) };
-    return this.stream.id;
-  }
-
-  private showFigures(key: readonly number[], { first, last, ...figures }: Figures): void {
-    this.statements.figures.run(
-      ...key,
-      figures.count,
-      figures.numeric,
-      figures.unit,
-      figures.sum,
-      figures.squares,
-      figures.min,
-      figures.max,
-      ...timedColumns(first),
-      ...timedColumns(last),
-      figures.anomalies,
-      figures.uncertain,
-      figures.bad,
-      figures.changes,
-      figures.states === null ? null : JSON.stringify(figures.states),
-    );
   }
 
   private joinLine({ gatewayId, incarnationId, block, entry }: CatalogueRecord, outcome: MergeOutcome): void {
@@ -249,27 +188,9 @@ function saidIn({
   return [name, kind, unit ?? null, sensor ?? null, ...times, continues ?? null];
 }
 
-function timedColumns(timed: Figures['first']): (number | string | null)[] {
-  if (timed === null) return [null, null, null];
-  return typeof timed.value === 'string' ? [timed.time, null, timed.value] : [timed.time, timed.value, null];
-}
-
-function add(map: Map<number, number>, key: number, count: number): void {
-  map.set(key, (map.get(key) ?? 0) + count);
-}
-
 function prepare(db: Database) {
   const block = 'stream_id = (SELECT id FROM streams WHERE incarnation_id = ? AND name = ?) AND number = ?';
   return {
-    part: db.prepare('INSERT INTO parts VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING'),
-    partOf: db
-      .prepare<unknown[], Buffer>(
-        `SELECT summary FROM parts WHERE stream_id = (SELECT id FROM streams WHERE incarnation_id = ? AND name = ?)
-           AND window_start = ? AND series = ? AND part = ?`,
-      )
-      .pluck(),
-    figures: db.prepare(`INSERT INTO figures VALUES (${Array(22).fill('?').join(', ')})`),
-    countParts: db.prepare('UPDATE gateways SET parts = parts + ? WHERE id = ?'),
     line: db.prepare(
       `INSERT INTO series VALUES (${Array(11).fill('?').join(', ')}) ON CONFLICT DO UPDATE SET name = excluded.name,
          kind = excluded.kind, unit = excluded.unit, sensor = excluded.sensor, sensor_since = excluded.sensor_since,
