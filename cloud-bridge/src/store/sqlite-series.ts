@@ -13,6 +13,7 @@ interface SeriesRow {
   sensor: string | null;
   sensor_since: number | null;
   retired: number | null;
+  continues: number | null;
 }
 
 /** One line for each name; what lies in several incarnations of the gateway is put together. */
@@ -25,8 +26,8 @@ export function readSeries(db: Database, gatewayId: number, purpose: string): Se
     rows.push(row);
     found.set(row.name, { facts: { ...factsOf(row), unit: row.unit ?? facts.unit }, rows });
   }
-  for (const { facts } of found.values()) {
-    facts.earlier = earlierNames(db, gatewayId, facts.name);
+  for (const { facts, rows } of found.values()) {
+    if (rows.at(-1)?.continues != null) facts.earlier = earlierNames(db, gatewayId, facts.name);
     for (const { number, incarnation_id: incarnation } of [facts.name, ...facts.earlier].flatMap(
       (name) => found.get(name)?.rows ?? [],
     ))
@@ -106,7 +107,7 @@ function prepare(db: Database) {
   return {
     ...prepareWindows(db),
     series: db.prepare<[number], SeriesRow>(
-      `SELECT incarnation_id, number, name, kind, unit, sensor, sensor_since, retired FROM series
+      `SELECT incarnation_id, number, name, kind, unit, sensor, sensor_since, retired, continues FROM series
        WHERE gateway_id = ? ORDER BY incarnation_id, number`,
     ),
     places: db.prepare<[number, number], Place & { stream: string }>(

@@ -122,7 +122,7 @@ export class SeriesBook {
       throw new TideError('bad-rename', `"${from}" is a ${old} and "${name}" a ${now}: they cannot be one series`);
     await this.write(
       [from, { ...before, retired: before.retired ?? this.now() }],
-      [name, { ...record, continues: from }],
+      [name, { ...record, continues: from, retired: undefined }],
     );
   }
 

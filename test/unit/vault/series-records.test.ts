@@ -54,6 +54,10 @@ describe('what people say of series, in a vault', () => {
 
   it('follows a series through its names, and ends where a renaming is taken back', async () => {
     await book.rename('a', 'b');
+    await book.retire('b');
+    await book.separate('b');
+    await book.rename('a', 'b');
+    assert.equal((await readSeriesRecords(vault)).get('b')?.retired, undefined, 'what has a new name goes on');
     await book.rename('b', 'c');
     assert.deepEqual(earlierNames(await readSeriesRecords(vault), 'c'), ['b', 'a']);
     await book.separate('b');
