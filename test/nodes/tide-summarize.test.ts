@@ -160,6 +160,7 @@ describe('tide-summarize', function () {
     assert.deepEqual(summary, {
       series: 'line1/t',
       unit: '°C',
+      mixed: false,
       windowStart: START,
       resolution: 60,
       count: 4,
