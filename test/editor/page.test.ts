@@ -298,6 +298,7 @@ describe('the page in a browser', function () {
     await figure('Readings', '50');
     await page.getByText('Windows as a table').click();
     const rows = page.locator('.windows tbody tr');
+    await rows.nth(24).waitFor();
     assert.equal(await rows.count(), 25);
     assert.match((await rows.last().innerText()).replaceAll(/\s+/g, ' '), /20\.5 20 .* °C/);
     await page.getByRole('link', { name: 'kiln' }).click();
