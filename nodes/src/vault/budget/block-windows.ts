@@ -1,7 +1,7 @@
 import { unzigzag, VarintReader } from '../varint.ts';
 
 /** Begin of a block's layout (summary/block.ts): version, number of parts, the earliest window, how much later the latest is. */
-const VERSION = 2;
+const VERSION = 3;
 /** Latest time that a Date can have. */
 const MAX_TIME = 8.64e15;
 
