@@ -11,7 +11,7 @@ const SAMPLE: Readonly<Record<string, number>> = { simulation: 40, fuzz: 8_000 }
 /** One seed that stays the same, so that a change is judged by the same rounds as the one before it. TIDEGATE_SEED takes another one. */
 const SEED = process.env['TIDEGATE_SEED'] ?? 'the same';
 /** Rounds within which a mistake that was put in has to be found. */
-const FOUND_WITHIN = 300;
+const FOUND_WITHIN = 60;
 
 function explain({ kind, failures }: KindResult): string {
   return failures.map(({ seed, round, error }) => `${kind}, seed ${seed}, ${round}:\n${error}`).join('\n');

@@ -50,16 +50,39 @@ const forgetsOnSend = (): Breakage => {
   };
 };
 
-/** The cloud knows a gateway by its name alone: a copy goes on under the numbers of the one it was copied from. */
+/** The cloud takes every ticket. */
+const takingEveryTicket = (store: Store): Pick<Store, 'exchangeTicket'> => ({
+  exchangeTicket: (incarnationId, decide) =>
+    store.exchangeTicket(incarnationId, (held) => {
+      const decision = decide(held);
+      return 'fenced' in decision && decision.fenced === true ? { ...decision, fenced: false } : decision;
+    }),
+});
+
+/** A copy goes on beside the one it was copied from. */
+const fencesNobody = (): Breakage => ({ store: (store) => overriding(store, takingEveryTicket(store)) });
+
+/**
+ * The cloud knows a gateway by its name alone: a copy goes on under the numbers of the one it was copied from. Neither tickets
+ * nor what the cloud says to hold warn the copy, which would look after itself otherwise.
+ */
 const ignoresIncarnation = (): Breakage => {
   const first = new Map<number, Uint8Array>();
+  const writtenByCopy = new Set<number>();
   return {
     store: (store) =>
       overriding(store, {
-        incarnation: (gatewayId, incarnation, now) => {
+        ...takingEveryTicket(store),
+        incarnation: async (gatewayId, incarnation, now) => {
           if (!first.has(gatewayId)) first.set(gatewayId, incarnation);
-          return store.incarnation(gatewayId, first.get(gatewayId)!, now);
+          const known = first.get(gatewayId)!;
+          const id = await store.incarnation(gatewayId, known, now);
+          if (known.every((byte, i) => byte === incarnation[i])) writtenByCopy.delete(id);
+          else writtenByCopy.add(id);
+          return id;
         },
+        held: async (incarnationId, claims) =>
+          writtenByCopy.has(incarnationId) ? {} : store.held(incarnationId, claims),
       }),
   };
 };
@@ -93,18 +116,6 @@ const movesWatermark = (): Breakage => ({
           }),
         );
       },
-    }),
-});
-
-/** The cloud takes every ticket: a copy goes on beside the one it was copied from. */
-const fencesNobody = (): Breakage => ({
-  store: (store) =>
-    overriding(store, {
-      exchangeTicket: (incarnationId, decide) =>
-        store.exchangeTicket(incarnationId, (held) => {
-          const decision = decide(held);
-          return 'fenced' in decision && decision.fenced === true ? { ...decision, fenced: false } : decision;
-        }),
     }),
 });
 

@@ -67,7 +67,7 @@ const document: Fault = (scene) => {
 
 const weather: Fault = ({ random, gateways, cloud }) => {
   const { weather: now } = random.pick([...gateways, cloud]);
-  const next: Omit<Weather, 'deaf'> = random.chance(0.3)
+  const next: Omit<Weather, 'deaf' | 'breaks'> = random.chance(0.3)
     ? CALM
     : {
         loss: random.pick([0, 0.1, 0.5, 1]),
@@ -112,6 +112,15 @@ const deaf: Fault = ({ random, gateways, cloud, later }) => {
 };
 
 const cut: Fault = ({ random, gateways, cloud }) => random.pick([...gateways, cloud]).cut('the link was cut');
+
+/** The cloud has taken a HELLO or blocks, and the gateway does not hear of it: it says so once more. */
+const answersLost: Fault = (scene) => {
+  const { random } = scene;
+  const gateway = any(scene);
+  gateway.weather.breaks = random.between(1, 3);
+  if (random.chance(0.5)) gateway.cut('the link was cut');
+  else doing(scene, gateway, scene.flows.get(gateway)?.seal());
+};
 
 const brokerRestart: Fault = ({ random, broker, later }) => {
   if (!broker.up) return;
@@ -193,7 +202,7 @@ const imageGateway: Fault = (scene) => {
   const copy = gateway.copy();
   const { given } = history.tickets(incarnation);
   // Each time it connects it says HELLO.
-  for (const ms of [0, 20_000, 40_000]) later(ms, () => gateway.cut('its disk is being copied'));
+  for (const ms of [0, 5_000, 20_000, 40_000]) later(ms, () => gateway.cut('its disk is being copied'));
   const putBack = (): void => {
     if (gateway.contested !== undefined || gateway.vault?.incarnation !== incarnation) return;
     if (history.tickets(incarnation).shown <= given) return later(5_000, putBack);
@@ -202,7 +211,7 @@ const imageGateway: Fault = (scene) => {
     scene.imagedAt = world.now;
     later(random.pick([10, 3_000]), () => gateway.start());
   };
-  later(random.pick([10_000, 60_000, 120_000]), putBack);
+  later(random.pick([5_000, 20_000, 60_000]), putBack);
 };
 
 const restoreCloud: Fault = (scene) => {
@@ -240,6 +249,8 @@ export const FAULTS: readonly Fault[] = [
   deaf,
   cut,
   cut,
+  answersLost,
+  answersLost,
   brokerRestart,
   clogged,
   replay,

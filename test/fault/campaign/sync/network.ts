@@ -12,9 +12,18 @@ export interface Weather {
   delay: readonly [least: number, most: number];
   /** Frames that go this way vanish, and nobody is told: a partition, or a socket that is open at one end. */
   deaf: { up: boolean; down: boolean };
+  /** So many of the next frames that come down arrive no more: the link breaks under each. */
+  breaks: number;
 }
 
-export const CALM: Weather = { loss: 0, twice: 0, flipped: 0, delay: [5, 5], deaf: { up: false, down: false } };
+export const CALM: Weather = {
+  loss: 0,
+  twice: 0,
+  flipped: 0,
+  delay: [5, 5],
+  deaf: { up: false, down: false },
+  breaks: 0,
+};
 
 export interface Client {
   /** Known to the broker by this name when it comes again. */
@@ -126,6 +135,11 @@ export class Broker {
 
   private hand(connection: Connection, topic: string, frame: Uint8Array): void {
     const { client } = connection;
+    if (client.weather.breaks > 0) {
+      client.weather.breaks--;
+      this.cut(connection, 'the link broke under an answer');
+      return;
+    }
     this.travel(connection, 'down', frame, (arrived) => {
       const address = parseTopic(topic)!;
       if (client.wants(address)) client.received(address, topic, arrived);
