@@ -6,7 +6,7 @@ import path from 'node:path';
 import { startCloud, type RunningCloud } from '@tidegate/cloud-bridge';
 import type { Alert } from '@tidegate/nodes/detect';
 import { systemClock } from '@tidegate/nodes/node';
-import { SeriesBook } from '@tidegate/nodes/vault';
+import { SeriesRegistry } from '@tidegate/nodes/vault';
 import type { Browser, Page } from 'playwright-core';
 
 import { openBrowser, openPage } from '../support/browser.ts';
@@ -246,6 +246,32 @@ describe('the page in a browser', function () {
     assert.equal(await page.locator('main section').count(), 0);
   });
 
+  it('draws a series with what came under its earlier name, in one unit, and says what people say of it', async () => {
+    await edge!.measured(warm('kiln', 0, 10, '°C'));
+    const registry = new SeriesRegistry(edge!.vault, systemClock);
+    await registry.rename('kiln', 'oven/north');
+    await registry.replace('oven/north', 'PT100 no. 4711');
+    await edge!.measured([...warm('oven/north', 10, 15, '°C'), ...warm('oven/north', 15, 25, '°F')]);
+    await goto(`#/gateways/${GATEWAY}/series/${encodeURIComponent('oven/north')}`);
+    await heading(/oven/).waitFor();
+    await page.getByText('Known before as').getByRole('link', { name: 'kiln' }).waitFor();
+    await page
+      .getByText(/Measured by/)
+      .getByText('PT100 no. 4711')
+      .waitFor();
+    await seen('Not drawn here, but in the table: 15 windows in °C.');
+    await figure('Lowest', '68 °F');
+    await figure('Readings', '50');
+    await page.getByText('Windows as a table').click();
+    const rows = page.locator('.windows tbody tr');
+    await rows.nth(24).waitFor();
+    assert.equal(await rows.count(), 25);
+    assert.match((await rows.last().innerText()).replaceAll(/\s+/g, ' '), /20\.5 20 .* °C/);
+    await page.getByRole('link', { name: 'kiln' }).click();
+    await heading('kiln').waitFor();
+    await seen(/Retired since/);
+  });
+
   it('says that the connection is lost, and goes on when it is back', async () => {
     await goto('#/');
     await page.getByText('live', { exact: true }).waitFor();
@@ -276,34 +302,6 @@ describe('the page in a browser', function () {
     assert.equal(await page.evaluate(() => document.activeElement?.textContent), GATEWAY);
     await page.keyboard.press('Enter');
     await heading(GATEWAY).waitFor();
-  });
-
-  it('draws a series with what came under its earlier name, in one unit, and says what people say of it', async function () {
-    this.timeout(60_000);
-    await edge!.measured(warm('kiln', 0, 10, '°C'));
-    const book = new SeriesBook(edge!.vault, systemClock);
-    await book.rename('kiln', 'oven/north');
-    await book.replace('oven/north', 'PT100 no. 4711');
-    await edge!.measured([...warm('oven/north', 10, 15, '°C'), ...warm('oven/north', 15, 25, '°F')]);
-    await goto(`#/gateways/${GATEWAY}/series/${encodeURIComponent('oven/north')}`);
-    await heading(/oven/).waitFor();
-    // The gateway may still be trying to reach the cloud, which was away a moment ago.
-    await page.getByText('Known before as').getByRole('link', { name: 'kiln' }).waitFor({ timeout: 40_000 });
-    await page
-      .getByText(/Measured by/)
-      .getByText('PT100 no. 4711')
-      .waitFor();
-    await seen('Not drawn here, but in the table: 15 windows in °C.');
-    await figure('Lowest', '68 °F');
-    await figure('Readings', '50');
-    await page.getByText('Windows as a table').click();
-    const rows = page.locator('.windows tbody tr');
-    await rows.nth(24).waitFor();
-    assert.equal(await rows.count(), 25);
-    assert.match((await rows.last().innerText()).replaceAll(/\s+/g, ' '), /20\.5 20 .* °C/);
-    await page.getByRole('link', { name: 'kiln' }).click();
-    await heading('kiln').waitFor();
-    await seen(/Retired since/);
   });
 
   it('says that both ends hold the same, once they have compared', async function () {

@@ -1,7 +1,6 @@
 import type { SeriesView, StateTime, SummaryView } from '../api/contract.ts';
 import type { Interval } from './ranges.ts';
 
-type SeriesFacts = Pick<SeriesView, 'unit'>;
 type Column = (number | null)[];
 
 /** Columns of a chart: `x` in epoch seconds at the middle of each window; null stands where nothing was measured. */
@@ -75,7 +74,7 @@ export function mergeWindows(
 }
 
 /** The unit in which a series is drawn: that of its newest numbers. */
-export function unitOf(windows: readonly SummaryView[], series: SeriesFacts): string | null {
+export function unitOf(windows: readonly SummaryView[], series: Pick<SeriesView, 'unit'>): string | null {
   return windows.findLast(({ unit }) => unit !== null)?.unit ?? series.unit;
 }
 

@@ -72,7 +72,7 @@ export function CourseCard(props: {
     }
     <${Facts} windows=${drawn} gaps=${gaps} unit=${unit} kind=${series.kind} resolution=${course.resolution} />
     ${series.kind !== 'number' && html`<${StateShares} windows=${shown} />`}
-    <${WindowTable} windows=${shown} series=${series} />
+    <${WindowTable} windows=${shown} kind=${series.kind} unit=${unit} />
   </section>`;
 }
 

@@ -3,17 +3,21 @@ import { useState } from 'preact/hooks';
 
 import type { SeriesView, SummaryView } from '../api/contract.ts';
 import * as format from './format.ts';
-import { isForeign, unitOf } from './chart-data.ts';
+import { isForeign } from './chart-data.ts';
 import { html } from './html.ts';
 
 const MOST_ROWS = 200;
 
 /** The windows of the chart as a table, newest first: for who does not see the chart, and for exact figures. */
-export function WindowTable(props: { windows: readonly SummaryView[]; series: SeriesView }): VNode {
-  const words = props.series.kind === 'string';
-  const states = props.series.kind !== 'number';
-  const shown = unitOf(props.windows, props.series);
-  const units = props.windows.some((window) => isForeign(window, shown));
+export function WindowTable(props: {
+  windows: readonly SummaryView[];
+  kind: SeriesView['kind'];
+  /** The unit in which the chart is drawn: a column tells those of windows in others. */
+  unit: string | null;
+}): VNode {
+  const words = props.kind === 'string';
+  const states = props.kind !== 'number';
+  const units = props.windows.some((window) => isForeign(window, props.unit));
   const [open, setOpen] = useState(words);
   const rows = open ? props.windows.slice(-MOST_ROWS).toReversed() : [];
   return html`<details

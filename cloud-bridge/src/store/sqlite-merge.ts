@@ -1,3 +1,5 @@
+import { hash } from 'node:crypto';
+
 import type { Database } from 'better-sqlite3';
 
 import { storing } from './sqlite-errors.ts';
@@ -34,14 +36,14 @@ export class SqliteMerge implements Merging {
     this.registry = registry;
     this.statements = prepare(db);
     this.gaps = new SqliteGaps(db);
-    this.parts = new SqliteParts(db, registry, (...fork) => this.fork(...fork));
+    this.parts = new SqliteParts(db, registry);
   }
 
   merge(records: readonly MergeRecord[], now: number): Promise<MergeOutcome> {
     const join = this.db.transaction((): MergeOutcome => {
       const outcome: MergeOutcome = { inserted: 0, duplicates: 0, forks: 0 };
       for (const record of records) {
-        if (record.kind === 'part') this.parts.join(record, outcome, now);
+        if (record.kind === 'part') this.joinPart(record, outcome, now);
         else if (record.kind === 'catalogue') this.joinLine(record, outcome);
         else if (record.kind === 'receipt') this.enterReceipt(record, now);
         else if (record.kind === 'fork') this.noteFork(record, outcome, now);
@@ -94,6 +96,17 @@ export class SqliteMerge implements Merging {
   private noteFork(record: ForkRecord, outcome: MergeOutcome, now: number): void {
     const { gatewayId, incarnationId, stream, number, digest, body } = record;
     this.fork(gatewayId, 'block', `${stream} incarnation ${incarnationId} block ${number}`, digest, body, outcome, now);
+  }
+
+  private joinPart(record: PartRecord, outcome: MergeOutcome, now: number): void {
+    const joined = this.parts.join(record);
+    if (joined === 'inserted') outcome.inserted++;
+    else if (joined === 'duplicate') outcome.duplicates++;
+    else {
+      const { gatewayId, incarnationId, stream, windowStart, series, part, summary } = record;
+      const key = `${stream} incarnation ${incarnationId} series ${series} window ${windowStart} part ${part}`;
+      this.fork(gatewayId, 'part', key, hash('sha256', summary, 'buffer'), summary, outcome, now);
+    }
   }
 
   private joinLine({ gatewayId, incarnationId, block, entry }: CatalogueRecord, outcome: MergeOutcome): void {

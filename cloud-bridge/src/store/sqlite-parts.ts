@@ -1,27 +1,13 @@
-import { hash } from 'node:crypto';
-
 import type { Database } from 'better-sqlite3';
 
 import { SqliteExtents } from './sqlite-extents.ts';
 import { SqliteHeld } from './sqlite-held.ts';
 import type { SqliteRegistry } from './sqlite-registry.ts';
-import type { Figures, ForkFacts, MergeOutcome, PartRecord } from './store.ts';
-
-/** Notes that a key came with other bytes than are there. */
-export type NoteFork = (
-  gatewayId: number,
-  kind: ForkFacts['kind'],
-  key: string,
-  digest: Uint8Array,
-  body: Uint8Array,
-  outcome: MergeOutcome,
-  now: number,
-) => void;
+import type { Figures, PartRecord } from './store.ts';
 
 /** Joins parts into the grow-only set, within the caller's transaction. */
 export class SqliteParts {
   private readonly registry: SqliteRegistry;
-  private readonly noteFork: NoteFork;
   private readonly statements: ReturnType<typeof prepare>;
   private readonly extents: SqliteExtents;
   private readonly held: SqliteHeld;
@@ -30,32 +16,26 @@ export class SqliteParts {
   /** The stream of the part before: parts come a block at a time. */
   private stream = { incarnationId: 0, name: '', id: 0 };
 
-  constructor(db: Database, registry: SqliteRegistry, noteFork: NoteFork) {
+  constructor(db: Database, registry: SqliteRegistry) {
     this.registry = registry;
-    this.noteFork = noteFork;
     this.statements = prepare(db);
     this.extents = new SqliteExtents(db);
     this.held = new SqliteHeld(db);
   }
 
-  join(record: PartRecord, outcome: MergeOutcome, now: number): void {
+  /** `fork`: its key came with other bytes than are there. */
+  join(record: PartRecord): 'inserted' | 'duplicate' | 'fork' {
     const { gatewayId, incarnationId, stream, windowStart, series, part, summary, figures, readings } = record;
     const streamId = this.streamId(incarnationId, stream);
     if (this.statements.insert.run(streamId, windowStart, series, part, summary).changes === 1) {
-      outcome.inserted++;
       this.held.add(streamId, series, readings);
       this.extents.cover(streamId, stream, series, windowStart);
       this.added.set(gatewayId, (this.added.get(gatewayId) ?? 0) + 1);
       if (figures !== undefined) this.showFigures([streamId, windowStart, series, part], figures);
-      return;
+      return 'inserted';
     }
     // SQLite has one writer: nobody can have come between the insert that found the key taken and this look at it.
-    if (this.holds(record)) {
-      outcome.duplicates++;
-      return;
-    }
-    const name = `${stream} incarnation ${incarnationId} series ${series} window ${windowStart} part ${part}`;
-    this.noteFork(gatewayId, 'part', name, hash('sha256', summary, 'buffer'), summary, outcome, now);
+    return this.holds(record) ? 'duplicate' : 'fork';
   }
 
   holds({ incarnationId, stream, windowStart, series, part, summary }: PartRecord): boolean {

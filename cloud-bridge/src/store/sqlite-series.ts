@@ -1,3 +1,4 @@
+import { earlierNames } from '@tidegate/nodes/reading';
 import { decodeSummary, purposeOf, resolutionOf } from '@tidegate/nodes/summary';
 import type { Database } from 'better-sqlite3';
 
@@ -27,7 +28,7 @@ export function readSeries(db: Database, gatewayId: number, purpose: string): Se
     found.set(row.name, { facts: { ...factsOf(row), unit: row.unit ?? facts.unit }, rows });
   }
   for (const { facts, rows } of found.values()) {
-    if (rows.at(-1)?.continues != null) facts.earlier = earlierNames(db, gatewayId, facts.name);
+    if (rows.at(-1)?.continues != null) facts.earlier = namesBefore(db, gatewayId, facts.name);
     for (const { number, incarnation_id: incarnation } of [facts.name, ...facts.earlier].flatMap(
       (name) => found.get(name)?.rows ?? [],
     ))
@@ -46,11 +47,8 @@ function factsOf({ name, kind, unit, sensor, sensor_since: sensorSince, retired 
   return { name, kind, unit, sensor, sensorSince, retired, ...nothing };
 }
 
-/** Series that follow one another; a longer chain is a circle. */
-const MAX_CHAIN = 32;
-
 /** The names under which a series was known before, newest first, as its newest incarnation says. */
-export function earlierNames(db: Database, gatewayId: number, name: string): string[] {
+export function namesBefore(db: Database, gatewayId: number, series: string): string[] {
   const before = db
     .prepare<[number, string], string | null>(
       `SELECT (SELECT name FROM series AS before WHERE before.gateway_id = series.gateway_id
@@ -58,13 +56,7 @@ export function earlierNames(db: Database, gatewayId: number, name: string): str
        FROM series WHERE gateway_id = ? AND name = ? ORDER BY incarnation_id DESC, number DESC LIMIT 1`,
     )
     .pluck();
-  const names: string[] = [];
-  let at = before.get(gatewayId, name) ?? null;
-  while (at !== null && at !== name && !names.includes(at) && names.length < MAX_CHAIN) {
-    names.push(at);
-    at = before.get(gatewayId, at) ?? null;
-  }
-  return names;
+  return earlierNames(series, (name) => before.get(gatewayId, name) ?? undefined);
 }
 
 /** A few seeks for each resolution, however many windows there are. */

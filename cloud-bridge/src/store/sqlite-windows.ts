@@ -3,7 +3,7 @@ import type { Database, Statement } from 'better-sqlite3';
 
 import { cover, type Ladder } from './cover.ts';
 import { stepOf } from './sqlite-extents.ts';
-import { earlierNames } from './sqlite-series.ts';
+import { namesBefore } from './sqlite-series.ts';
 import type { WindowParts, WindowQuery } from './store.ts';
 
 /** Windows of all incarnations under one name and those before it (cover.ts says of which length), ascending. */
@@ -20,7 +20,7 @@ function ladderOf(db: Database, gatewayId: number, name: string, purpose: string
        JOIN extents ON extents.stream_id = streams.id AND extents.series = series.number
        WHERE gateway_id = ? AND series.name IN (SELECT value FROM json_each(?)) ORDER BY series.incarnation_id, series.number`,
     )
-    .all(gatewayId, JSON.stringify([name, ...earlierNames(db, gatewayId, name)]));
+    .all(gatewayId, JSON.stringify([name, ...namesBefore(db, gatewayId, name)]));
   const places = new Map<number, Place[]>();
   for (const place of found) {
     const resolution = resolutionOf(place.stream);

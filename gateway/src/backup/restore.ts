@@ -6,6 +6,8 @@ import {
   decodeCbor,
   ORPHAN_SERIES,
   ORPHAN_WINDOWS,
+  recordMoved,
+  SERIES_RECORDS,
   orphanName,
   orphanOf,
   type Vault,
@@ -163,8 +165,11 @@ export class Restore {
   }
 
   private readonly takers: { [Of in LineFolder]?: (line: Line<Of>) => Promise<void> } = {
-    documents: ({ namespace, key, cbor }) =>
-      this.put({ kind: 'document', namespace, key, value: decodeCbor(cbor) }, cbor.length),
+    documents: ({ namespace, key, cbor }) => {
+      const value = decodeCbor(cbor);
+      const here = namespace === SERIES_RECORDS ? recordMoved(value, (position) => this.here(position)) : value;
+      return this.put({ kind: 'document', namespace, key, value: here }, cbor.length);
+    },
     consumers: async ({ consumer, replayFrom }) => {
       if (consumer === undefined) this.unnamed++;
       else if (!MAKES_PARTS.test(consumer))

@@ -7,7 +7,7 @@ import { drillTable } from '../drill/drill-table.ts';
 import { checkRoom, makeWorkplace, needsOf, vaultBytes } from '../drill/file-workplace.ts';
 import { parseLink } from '../drill/link-shape.ts';
 import { drillOutage } from '../drill/outage-drill.ts';
-import { csvOf, type LogRow } from '../drill/packet-log.ts';
+import { csvOf, MOST_ROWS, type LoggedPackets } from '../drill/packet-log.ts';
 import { boundedNumber, integer } from './options.ts';
 import { ProgressShow } from './progress.ts';
 
@@ -85,8 +85,14 @@ async function outage(options: Options): Promise<void> {
   }
 }
 
-function logTo(file: string): (rows: readonly LogRow[], start: number) => Promise<void> {
-  return (rows, start) => writeFile(file, csvOf(rows, start));
+function logTo(file: string): (packets: LoggedPackets, start: number) => Promise<void> {
+  return async ({ rows, unlogged }, start) => {
+    await writeFile(file, csvOf(rows, start));
+    if (unlogged > 0)
+      console.error(
+        `${file} has the first ${MOST_ROWS.toLocaleString('en-US')} packets; ${unlogged.toLocaleString('en-US')} more came, of which it and the frames before each alert know nothing.`,
+      );
+  };
 }
 
 const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;

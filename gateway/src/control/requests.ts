@@ -5,7 +5,7 @@ import {
   type QueryOutcome,
   type QueryRequest,
   requestOf,
-  type SeriesBook,
+  type SeriesRegistry,
   type VaultKeys,
 } from '@tidegate/nodes/vault';
 import { z } from 'zod';
@@ -26,7 +26,7 @@ export interface Controlled {
   /** What became of every reading. */
   account(): Promise<Account>;
   verify(): AsyncIterable<Finding>;
-  series(): SeriesBook;
+  series(): SeriesRegistry;
   /** In Prometheus' text format. */
   metrics(): Promise<string>;
 }
@@ -135,14 +135,14 @@ async function act(gateway: Controlled, request: string, body: unknown): Promise
   }
 }
 
-function actOnSeries(book: SeriesBook, request: string, body: unknown): Promise<void> {
+function actOnSeries(registry: SeriesRegistry, request: string, body: unknown): Promise<void> {
   const parsed = seriesBody.safeParse(body);
   if (!parsed.success) throw new TideError('bad-request', 'of a series is said {"series": NAME, "sensor"?, "to"?}');
   const { series, sensor = '', to = '' } = parsed.data;
-  if (request === 'PUT /series/sensor') return book.replace(series, sensor);
-  if (request === 'PUT /series/retired') return book.retire(series);
-  if (request === 'DELETE /series/retired') return book.revive(series);
-  return request === 'PUT /series/name' ? book.rename(series, to) : book.separate(series);
+  if (request === 'PUT /series/sensor') return registry.replace(series, sensor);
+  if (request === 'PUT /series/retired') return registry.retire(series);
+  if (request === 'DELETE /series/retired') return registry.revive(series);
+  return request === 'PUT /series/name' ? registry.rename(series, to) : registry.separate(series);
 }
 
 function grantIn(body: unknown): z.infer<typeof grantBody> {

@@ -1,6 +1,6 @@
 import { outgoingOf, readAccount } from '@tidegate/nodes/sync';
 import { systemClock } from '@tidegate/nodes/node';
-import { SeriesBook, type Vault } from '@tidegate/nodes/vault';
+import { SeriesRegistry, type Vault } from '@tidegate/nodes/vault';
 
 import type { Controlled } from '../control/requests.ts';
 import { queryVault } from './vault-query.ts';
@@ -14,7 +14,7 @@ export function vaultControl(
     grants: async () => (await vaultStatus(vault)).grants,
     grant: async (series, purpose) => (await outgoingOf(vault)).grant(series, purpose),
     revoke: async (series, purpose) => (await outgoingOf(vault)).revoke(series, purpose),
-    series: () => new SeriesBook(vault, systemClock),
+    series: () => new SeriesRegistry(vault, systemClock),
     query: (request) => queryVault(vault, request),
     account: () => readAccount(vault),
     verify: () => vault.verify(),

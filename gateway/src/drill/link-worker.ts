@@ -19,7 +19,7 @@ async function answer(ask: LinkAsk): Promise<unknown> {
   if (ask === 'cut') link.cut();
   else if (ask === 'restore') link.restore();
   else if (ask === 'close') await link.close();
-  if (ask === 'packets') return log?.rows ?? [];
+  if (ask === 'packets') return log?.logged;
   return ask === 'carried' ? link.carried() : undefined;
 }
 

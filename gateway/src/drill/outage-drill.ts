@@ -13,7 +13,7 @@ import { askCloud, Traffic } from './http-traffic.ts';
 import { quantileOf, type DrillResult } from './drill-result.ts';
 import { DrillThread } from './file-threads.ts';
 import type { LinkShape } from './link-shape.ts';
-import { overtakingIn, type LogRow, type Overtaking } from './packet-log.ts';
+import { overtakingIn, type LoggedPackets, type LogRow, type Overtaking } from './packet-log.ts';
 import type { CloudAsk, LinkAsk } from './threads.ts';
 
 /** Name of the drill's gateway at the drill's cloud. */
@@ -35,7 +35,7 @@ export interface DrillOptions {
   series: number;
   link: LinkShape;
   /** Is given every packet that went to the cloud, and the alerts that were raised, in order of time; `start` is when the link was back. */
-  packets?: (rows: readonly LogRow[], start: number) => Promise<void>;
+  packets?: (packets: LoggedPackets, start: number) => Promise<void>;
   /** Ends the drill after so many seconds of the fine fill. */
   fineSeconds?: number;
   /** How far it is, 0 to 1 for each of its two stages, and in words. */
@@ -170,9 +170,10 @@ async function run(
       bytes: 0,
     }));
     // Of equal times an alert is raised before it is sent.
-    const rows = [...raised, ...((await link.ask('packets')) as LogRow[])].toSorted((a, b) => a.at - b.at);
+    const { rows: packets, unlogged } = (await link.ask('packets')) as LoggedPackets;
+    const rows = [...raised, ...packets].toSorted((a, b) => a.at - b.at);
     overtaking = overtakingIn(rows);
-    await options.packets(rows, restored);
+    await options.packets({ rows, unlogged }, restored);
   }
   return {
     days,

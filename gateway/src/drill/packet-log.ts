@@ -13,12 +13,18 @@ export interface LogRow {
   bytes: number;
 }
 
+/** What a log holds, and how much came that it did not take any more. */
+export interface LoggedPackets {
+  rows: LogRow[];
+  unlogged: number;
+}
+
 /** Rows that are kept; a month of a thousand series takes about 70,000. */
-const MOST_ROWS = 400_000;
+export const MOST_ROWS = 400_000;
 
 /** Reads along what a connection says, without changing it. */
 export class PacketLog {
-  readonly rows: LogRow[] = [];
+  readonly logged: LoggedPackets = { rows: [], unlogged: 0 };
   private readonly now: () => number;
   private connections = 0;
 
@@ -35,9 +41,13 @@ export class PacketLog {
   private reader(connection: number, event: 'sent' | 'arrived'): (bytes: Uint8Array) => void {
     const packets = parser();
     packets.on('packet', (packet: Packet) => {
-      if (this.rows.length >= MOST_ROWS) return;
+      const { rows } = this.logged;
+      if (rows.length >= MOST_ROWS) {
+        this.logged.unlogged++;
+        return;
+      }
       const frame = packet.cmd === 'publish' ? packet.topic.slice(packet.topic.lastIndexOf('/') + 1) : packet.cmd;
-      this.rows.push({ at: this.now(), event, connection, frame, bytes: packet.length ?? 0 });
+      rows.push({ at: this.now(), event, connection, frame, bytes: packet.length ?? 0 });
     });
     // Bytes that are no MQTT are the ends' to complain of.
     packets.on('error', () => undefined);

@@ -71,7 +71,7 @@ export class Detection {
   }
 
   /** Takes what people say of series now. Of those that were retired since their last reading the alerts close at once. */
-  told(records: SeriesRecords): void {
+  applyRecords(records: SeriesRecords): void {
     this.records = records;
     const { consumer, clock } = this.options;
     for (const [series, { retired }] of records) {

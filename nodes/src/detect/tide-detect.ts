@@ -147,7 +147,7 @@ class DetectRun {
       this.memory = await DetectionMemory.open(vault, this.node.id, plan, systemClock);
       this.outgoing = await outgoingOf(vault);
     }
-    const records = vault === undefined ? undefined : await readSeriesRecords(vault);
+    const records = vault && (await readSeriesRecords(vault));
     if (this.stopping.signal.aborted) return;
     this.detection = new Detection({
       plan,
@@ -157,10 +157,8 @@ class DetectRun {
       clock: systemClock,
       raise: (raised) => this.queue.add(raised),
     });
-    if (vault !== undefined && records !== undefined) {
-      this.detection.told(records);
-      this.unsubscribe = vault.onChange((notice) => this.noticed(vault, notice));
-    }
+    if (records !== undefined) this.detection.applyRecords(records);
+    this.unsubscribe = vault?.onChange((notice) => this.noticed(vault, notice));
     this.showState();
     this.timer = setInterval(() => this.housekeeping(), HOUSEKEEPING_MS);
   }
@@ -169,7 +167,7 @@ class DetectRun {
     if (notice.kind === 'saves') this.memory?.want(notice.below);
     else if (notice.kind === 'document' && notice.name === SERIES_RECORDS)
       readSeriesRecords(vault).then(
-        (records) => this.detection?.told(records),
+        (records) => this.detection?.applyRecords(records),
         (error: unknown) => this.complain(`cannot read what is said of series: ${reasonOf(error)}`),
       );
   }

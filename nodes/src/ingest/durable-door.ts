@@ -14,7 +14,7 @@ import { Slices } from './slices.ts';
 import { Source, type Counters, type Done, type DoorContext } from './source.ts';
 import { UNDATED_INDEX } from './undated.ts';
 import { matchTopic } from './topic-filter.ts';
-import type { TopicPlan } from './translator.ts';
+import { LONGEST_KNOWN_TOPIC, type TopicPlan } from './translator.ts';
 
 export interface DurableDoorOptions extends Partial<DoorOptions> {
   /** Called with failures that nobody waits for: a sink that threw, a journal that could not be read. */
@@ -30,8 +30,6 @@ const DEFAULTS: DoorOptions = {
 };
 
 const MAX_ROUTES = 20_000;
-/** Longer topics, which may have 64 kB, are looked up each time. */
-const MAX_ROUTE_LENGTH = 1_024;
 
 /** A source that takes a topic, and what it makes of it. */
 interface Route {
@@ -47,7 +45,7 @@ export class DurableDoor implements Door {
   /** Set by `close`; a closed door takes nothing more. */
   closed = false;
   private readonly sources = new Map<string, Source>();
-  private readonly routes = new BoundedCache<string, Route[]>(MAX_ROUTES);
+  private readonly routes = new BoundedCache<string, Route[]>(MAX_ROUTES, LONGEST_KNOWN_TOPIC);
   private readonly counters: Counters = { messages: 0, readings: 0, rejected: 0, duplicates: 0, refused: 0 };
   private readonly context: DoorContext;
   private timer: NodeJS.Timeout | undefined;
@@ -176,7 +174,7 @@ export class DurableDoor implements Door {
         const plan = source.rule?.topics.some((filter) => matchTopic(filter, topic)) ? source.plan(topic) : undefined;
         if (plan !== undefined) routes.push({ source, plan });
       }
-      if (topic.length <= MAX_ROUTE_LENGTH) this.routes.set(topic, routes);
+      this.routes.set(topic, routes);
     }
     return routes;
   }

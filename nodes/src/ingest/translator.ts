@@ -12,6 +12,8 @@ import type { DoorMessage, DoorRule } from './message.ts';
 import { seedOf, type Seed } from './receipt.ts';
 
 const MAX_TOPICS = 20_000;
+/** Of longer topics, which may have 64 kB, everything is worked out each time. */
+export const LONGEST_KNOWN_TOPIC = 1_024;
 const MAX_METRICS_OF_TOPIC = 4_096;
 const HEAD_BYTES = 1_024;
 const MAX_REJECTED_TOPIC = 1_024;
@@ -38,7 +40,7 @@ export class Translator {
   private readonly births: BirthBook;
   private readonly clock: Clock;
   private readonly maxPayloadBytes: number;
-  private readonly plans = new BoundedCache<string, TopicPlan>(MAX_TOPICS);
+  private readonly plans = new BoundedCache<string, TopicPlan>(MAX_TOPICS, LONGEST_KNOWN_TOPIC);
 
   constructor(rule: DoorRule, births: BirthBook, clock: Clock, maxPayloadBytes: number) {
     this.rule = rule;

@@ -7,4 +7,5 @@ export type { Quality, Reading, ReadingBatch, Rejection, Value } from './reading
 export { matchSeries, patternProblem } from './series-pattern.ts';
 export { DEFAULT_TEMPLATE, SeriesTemplate, templateProblem } from './series-template.ts';
 export { BirthBook } from './sparkplug-births.ts';
+export { earlierNames } from './series-chain.ts';
 export { timeProblem } from './time-field.ts';

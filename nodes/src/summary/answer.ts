@@ -2,7 +2,7 @@ import type { Reading } from '../reading/reading.ts';
 import { missingIn } from '../vault/query/missing-in.ts';
 import type { QueryRequest } from '../vault/query/request.ts';
 import { type Outcome, readingPages, shaped } from '../vault/query/rows.ts';
-import { earlierNames, readSeriesRecords } from '../vault/series-records.ts';
+import { namesBefore, readSeriesRecords } from '../vault/series-records.ts';
 import type { Vault } from '../vault/vault.ts';
 import { summaryPages, type SummaryRow } from './summary-pages.ts';
 
@@ -26,5 +26,5 @@ export async function* answerPages(
 /** A series that is asked for by its name comes with what it was called before; these rows have their own names. */
 async function withEarlier(vault: Vault, patterns: readonly string[]): Promise<string[]> {
   const records = await readSeriesRecords(vault);
-  return [...new Set(patterns.flatMap((pattern) => [pattern, ...earlierNames(records, pattern)]))];
+  return [...new Set(patterns.flatMap((pattern) => [pattern, ...namesBefore(records, pattern)]))];
 }

@@ -1,4 +1,5 @@
 import { TideError } from '../node/errors.ts';
+import { BLOCK_VERSION } from '../vault/budget/block-windows.ts';
 import { packColumns, unpackColumns } from './columns.ts';
 import { FIELDS, fieldsOf, type Base } from './fields.ts';
 import { SummaryCopy } from './summary-copy.ts';
@@ -7,7 +8,6 @@ import { writeSummary } from './summary-writer.ts';
 import type { Part, Summary } from './summary.ts';
 import { ByteReader, ByteWriter } from './varint.ts';
 
-const VERSION = 3;
 export const MAX_BLOCK_PARTS = 100_000;
 export const MAX_BLOCK_BYTES = 8 << 20;
 const COLUMNS = ['series', 'windows', ...FIELDS].map((name) => `column ${name} of a block`);
@@ -41,7 +41,7 @@ export function encodeBlock(parts: readonly Part[]): Uint8Array {
   const columns = [series, windows, ...FIELDS.map((field) => fields[field])].map((column) => column.view());
   const [earliest, latest] = spanOf(parts);
   const body = new ByteWriter(columns.reduce((bytes, column) => bytes + column.length + 8, 32));
-  body.byte(VERSION);
+  body.byte(BLOCK_VERSION);
   body.uint(parts.length);
   body.int(earliest);
   body.uint(latest - earliest);
@@ -113,8 +113,8 @@ function openBlock(bytes: Uint8Array) {
     throw new TideError('too-large', `a block of ${bytes.length} bytes; at most ${MAX_BLOCK_BYTES} are read`);
   const body = new ByteReader(bytes, 'block');
   const version = body.byte();
-  if (version !== VERSION)
-    throw new TideError('unknown-version', `a block of version ${version}; version ${VERSION} is read`);
+  if (version !== BLOCK_VERSION)
+    throw new TideError('unknown-version', `a block of version ${version}; version ${BLOCK_VERSION} is read`);
   const count = body.uint();
   if (count > MAX_BLOCK_PARTS)
     throw new TideError('too-large', `a block of ${count} parts; at most ${MAX_BLOCK_PARTS} are read`);

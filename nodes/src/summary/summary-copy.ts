@@ -3,26 +3,16 @@ import { SUMMARY_VERSION } from './summary-codec.ts';
 import type { Summary } from './summary.ts';
 import { type ByteReader, ByteWriter } from './varint.ts';
 
-const placesOf = (...fields: (keyof Fields<unknown>)[]): number[] => fields.map((field) => FIELDS.indexOf(field));
+/** Places of the fields from one to before another, which is the last without it. */
+function placesFrom(from: keyof Fields<unknown>, to?: keyof Fields<unknown>): number[] {
+  const places = FIELDS.map((_, place) => place);
+  return places.slice(FIELDS.indexOf(from), to === undefined ? undefined : FIELDS.indexOf(to));
+}
 
-const BEFORE_BUCKETS = placesOf(
-  'counts',
-  'others',
-  'anomalies',
-  'uncertain',
-  'bad',
-  'flags',
-  'units',
-  'exponents',
-  'sums',
-  'squares',
-  'lows',
-  'highs',
-  'widths',
-  'holes',
-);
-const AFTER_TIMES = placesOf('firstValues', 'lastValues', 'changes', 'states');
-const [GAPS, BUCKETS] = placesOf('gaps', 'buckets');
+/** A summary alone has its buckets before its times. */
+const BEFORE_BUCKETS = [...placesFrom('counts', 'firstTimes'), ...placesFrom('widths', 'gaps')];
+const [GAPS, BUCKETS] = placesFrom('gaps', 'changes');
+const AFTER_TIMES = [...placesFrom('firstValues', 'widths'), ...placesFrom('changes')];
 
 /**
  * The bytes of a summary alone out of the columns of a block. All but the fields that a block counts from its neighbours

@@ -49,6 +49,8 @@ export class Outgoing {
   /** Somebody else wrote grants into the vault. */
   private stale = false;
   private changing = false;
+  /** What people say of series could not be announced: it is tried again with the next parts, and at a start. */
+  private untold = false;
   private lastTurn: Promise<unknown> = Promise.resolve();
   private readonly underWay = new Set<Promise<unknown>>();
   /** Alerts queued lately: tide-bridge is given again what tide-detect has committed. */
@@ -68,8 +70,7 @@ export class Outgoing {
     vault.onChange((notice) => {
       if (notice.kind !== 'document') return;
       if (notice.name === GRANTS && !outgoing.changing) outgoing.stale = true;
-      // What cannot be told now is told at the next start.
-      if (notice.name === SERIES_RECORDS) outgoing.announceChanged().catch(() => undefined);
+      if (notice.name === SERIES_RECORDS) void outgoing.tellRecords();
     });
     await outgoing.announceChanged();
     return outgoing;
@@ -107,6 +108,7 @@ export class Outgoing {
     alongside: readonly Change[],
     purpose: string = DEFAULT_PURPOSE,
   ): Promise<{ sealed: number; withheld: number }> {
+    if (this.untold) await this.tellRecords();
     await this.current();
     // From here to the commit nothing is awaited: a revocation either finds this in `underWay` or was seen by this check.
     const grants = this.standing;
@@ -193,6 +195,16 @@ export class Outgoing {
     await this.current();
     const announcement = this.announcements.announceAgain(this.standing);
     if (announcement.changes.length > 0) await this.tracked(this.vault.commit(announcement.changes));
+  }
+
+  /** Never rejects: parts do not wait for what people say. */
+  private async tellRecords(): Promise<void> {
+    this.untold = false;
+    try {
+      await this.announceChanged();
+    } catch {
+      this.untold = true;
+    }
   }
 
   /** Tells what people say of series by now, of those that the cloud knows. */

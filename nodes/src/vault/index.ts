@@ -15,10 +15,11 @@ export * from './gaps.ts';
 export * from './accounts.ts';
 export * from './orphans.ts';
 export {
-  earlierNames,
+  namesBefore,
+  recordMoved,
   readSeriesRecords,
   SERIES_RECORDS,
-  SeriesBook,
+  SeriesRegistry,
   type SeriesDescription,
   type SeriesRecord,
 } from './series-records.ts';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Clock } from '../node/clock.ts';
 import { TideError } from '../node/errors.ts';
+import { earlierNames, MAX_CHAIN } from '../reading/series-chain.ts';
 import type { Change, Vault } from './vault.ts';
 
 /** Namespace of what people say of series, among the vault's documents; the key is the name. */
@@ -8,8 +9,6 @@ export const SERIES_RECORDS = 'series';
 
 const MAX_NAME = 1_024;
 const MAX_SENSOR = 128;
-/** Series that follow one another; a longer chain is somebody's mistake. */
-const MAX_CHAIN = 32;
 
 /** When something was said: epoch milliseconds, and the first position of the journal that came after it. */
 const moment = z.strictObject({ time: z.number(), position: z.number().int().min(0) });
@@ -38,6 +37,22 @@ export interface SeriesDescription extends SeriesRecord {
   unit?: string | undefined;
 }
 
+/** A record with the positions of another journal: `here` has where a position of the old one lies. What cannot be read stays as it is. */
+export function recordMoved(value: unknown, here: (position: number) => number): unknown {
+  const { success, data } = recordSchema.safeParse(value);
+  if (!success) return value;
+  const { sensor, retired } = data;
+  const moved = ({ time, position }: z.infer<typeof moment>): z.infer<typeof moment> => ({
+    time,
+    position: here(position),
+  });
+  return {
+    ...data,
+    ...(sensor && { sensor: { ...sensor, since: moved(sensor.since) } }),
+    ...(retired && { retired: moved(retired) }),
+  };
+}
+
 /** By name of series. A record that this version cannot read counts as none. */
 export async function readSeriesRecords({ documents }: Pick<Vault, 'documents'>): Promise<SeriesRecords> {
   const records = new Map<string, SeriesRecord>();
@@ -49,21 +64,15 @@ export async function readSeriesRecords({ documents }: Pick<Vault, 'documents'>)
 }
 
 /** The names under which a series was known before, newest first. */
-export function earlierNames(records: SeriesRecords, series: string): string[] {
-  const names: string[] = [];
-  let at = records.get(series)?.continues;
-  while (at !== undefined && at !== series && !names.includes(at) && names.length < MAX_CHAIN) {
-    names.push(at);
-    at = records.get(at)?.continues;
-  }
-  return names;
+export function namesBefore(records: SeriesRecords, series: string): string[] {
+  return earlierNames(series, (name) => records.get(name)?.continues);
 }
 
 /**
  * What people say of the series of a vault. Nothing that was measured is changed by it: a renamed series keeps its readings under
  * the name, and under the grants, under which they came.
  */
-export class SeriesBook {
+export class SeriesRegistry {
   private readonly vault: Vault;
   private readonly clock: Clock;
 
@@ -107,9 +116,9 @@ export class SeriesBook {
     const name = to.toWellFormed();
     if (name === '' || name.length > MAX_NAME)
       throw new TideError('bad-series', `a series name has 1 to ${MAX_NAME} characters; this one has ${name.length}`);
-    if (name === from || earlierNames(records, from).includes(name))
+    if (name === from || namesBefore(records, from).includes(name))
       throw new TideError('bad-rename', `"${from}" would go on from itself`);
-    if (earlierNames(records, from).length >= MAX_CHAIN - 1)
+    if (namesBefore(records, from).length >= MAX_CHAIN - 1)
       throw new TideError('bad-rename', `"${from}" was renamed ${MAX_CHAIN} times already`);
     for (const [other, { continues }] of records)
       if (continues === from && other !== name)

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { type Alert, DetectionPlan, parseRules } from '@tidegate/nodes/detect';
 import { systemClock } from '@tidegate/nodes/node';
 import type { Reading } from '@tidegate/nodes/reading';
-import { openVault, readSeriesRecords, SeriesBook, type Vault } from '@tidegate/nodes/vault';
+import { openVault, readSeriesRecords, SeriesRegistry, type Vault } from '@tidegate/nodes/vault';
 import { DetectionMemory } from '../../../nodes/src/detect/detection-memory.ts';
 import { Detection } from '../../../nodes/src/detect/detection.ts';
 import { temporaryDirectory } from '../../support/gateway.ts';
@@ -20,7 +20,7 @@ const RULES = [
 describe('detection on a series of which people say something', () => {
   let home: { path: string; remove: () => void };
   let vault: Vault;
-  let book: SeriesBook;
+  let registry: SeriesRegistry;
   let memory: DetectionMemory;
   let alerts: Alert[];
   let saves: Promise<unknown>[];
@@ -33,7 +33,7 @@ describe('detection on a series of which people say something', () => {
     const key = path.join(home.path, 'key');
     writeFileSync(key, 'ab'.repeat(32), { mode: 0o600 });
     vault = await openVault({ directory: path.join(home.path, 'vault'), key: { file: key } });
-    book = new SeriesBook(vault, systemClock);
+    registry = new SeriesRegistry(vault, systemClock);
     [alerts, saves, later, time] = [[], [], 0, START];
   });
   afterEach(async () => {
@@ -57,7 +57,7 @@ describe('detection on a series of which people say something', () => {
         saves.push(vault.commit(save?.changes ?? []).then(() => save?.committed()));
       },
     });
-    detection.told(await readSeriesRecords(vault));
+    detection.applyRecords(await readSeriesRecords(vault));
     return detection;
   }
 
@@ -75,8 +75,8 @@ describe('detection on a series of which people say something', () => {
   it('forgets what it knew of a sensor that was replaced, with the first reading of the other one', async () => {
     const detection = await start();
     await measure(detection, 20);
-    await book.replace('a', 'no. 2');
-    detection.told(await readSeriesRecords(vault));
+    await registry.replace('a', 'no. 2');
+    detection.applyRecords(await readSeriesRecords(vault));
     await measure(detection, 50);
     assert.deepEqual(shown(), [], 'the other sensor shows something else, and that is no change of the plant');
     await measure(detection, 60);
@@ -86,7 +86,7 @@ describe('detection on a series of which people say something', () => {
   it('does so too where the sensor was replaced while nothing ran', async () => {
     await measure(await start(), 20);
     await memory.saveAll(() => false);
-    await book.replace('a', 'no. 2');
+    await registry.replace('a', 'no. 2');
     await measure(await start(), 50);
     assert.deepEqual(shown(), []);
   });
@@ -95,8 +95,8 @@ describe('detection on a series of which people say something', () => {
     const detection = await start();
     await measure(detection, 150);
     assert.deepEqual(shown(), ['limits open']);
-    await book.retire('a');
-    detection.told(await readSeriesRecords(vault));
+    await registry.retire('a');
+    detection.applyRecords(await readSeriesRecords(vault));
     assert.deepEqual(shown(), ['limits open', 'limits closed']);
     assert.equal(detection.open, 0);
     later = 3_600_000;
@@ -104,7 +104,7 @@ describe('detection on a series of which people say something', () => {
     assert.equal(alerts.length, 2, 'its silence is no alarm');
     await measure(detection, 150);
     assert.equal(shown().at(-1), 'limits open', 'a reading that comes all the same is judged');
-    detection.told(await readSeriesRecords(vault));
+    detection.applyRecords(await readSeriesRecords(vault));
     assert.equal(alerts.length, 3, 'and the series is live again');
     later = 7_200_000;
     detection.tick();
@@ -114,7 +114,7 @@ describe('detection on a series of which people say something', () => {
   it('closes them at the next start where it was retired while nothing ran', async () => {
     await measure(await start(), 150);
     await memory.saveAll(() => false);
-    await book.retire('a');
+    await registry.retire('a');
     const detection = await start();
     assert.deepEqual(shown(), ['limits open', 'limits closed']);
     await Promise.all(saves);

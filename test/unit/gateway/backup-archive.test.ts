@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { gunzipSync, gzipSync } from 'node:zlib';
+import { systemClock } from '@tidegate/nodes/node';
 import { makeIdentity } from '@tidegate/nodes/sync';
 import type { Reading } from '@tidegate/nodes/reading';
-import { orphanName, type Vault } from '@tidegate/nodes/vault';
+import { orphanName, readSeriesRecords, SeriesRegistry, type Vault } from '@tidegate/nodes/vault';
 import fc from 'fast-check';
 import { entriesIn } from '../../../gateway/src/backup/archive-reader.ts';
 import { makeHeader, parseHeader } from '../../../gateway/src/backup/age/age-header.ts';
@@ -334,6 +335,28 @@ describe('an export of a vault', () => {
       assert.deepEqual(await target.journal.rejections(10), await vault.journal.rejections(10));
       for (const namespace of ['shared', 'grants'])
         assert.deepEqual(await target.documents.list(namespace), await vault.documents.list(namespace));
+    });
+
+    it('moves the positions of what people say of series along where it has to move readings', async () => {
+      const registry = new SeriesRegistry(vault, systemClock);
+      await registry.replace('site/line1/temperature', 'no. 7');
+      await registry.retire('site/line2/temperature');
+      const file = await exported(vault);
+      const target = await other.open();
+      // As if the journal had lost what the segments still hold: all is history then, and needs more positions.
+      async function* withoutRecent(): ReturnType<typeof entries> {
+        for await (const entry of entries(file))
+          if (entry.place.kind !== 'part' || entry.place.folder !== 'recent') yield entry;
+      }
+      await new Restore(target, await verify(entries(file))).run(withoutRecent);
+      const shift = target.journal.head - vault.journal.head;
+      assert.equal(shift, 700);
+      const [was, is] = [await readSeriesRecords(vault), await readSeriesRecords(target)];
+      const [sensor, retired] = [
+        [was, is].map((records) => records.get('site/line1/temperature')!.sensor!.since.position),
+        [was, is].map((records) => records.get('site/line2/temperature')!.retired!.position),
+      ];
+      assert.deepEqual([sensor[1] - sensor[0], retired[1] - retired[0]], [shift, shift]);
     });
 
     it('sets aside what belongs to the old incarnation', async () => {

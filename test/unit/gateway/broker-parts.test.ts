@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { promisify } from 'node:util';
+import { Aedes } from 'aedes';
 import fc from 'fast-check';
 import { generate, type Packet } from 'mqtt-packet';
 import { Complaints } from '../../../gateway/src/broker/complaints.ts';
+import { passUnheardBy } from '../../../gateway/src/broker/mqtt-aedes.ts';
 import { PacketGuard } from '../../../gateway/src/broker/packet-guard.ts';
 import { RetainedBudget } from '../../../gateway/src/broker/retained-budget.ts';
 import { hashPassword, makePassword, PasswordCheck, passwordMatches } from '../../../gateway/src/login/password.ts';
@@ -49,6 +52,42 @@ describe('packet guard', () => {
       new PacketGuard(1000).check(Buffer.from([0x30, 0xff, 0xff, 0xff, 0xff, 0x7f])),
       Number.POSITIVE_INFINITY,
     );
+  });
+});
+
+/** What aedes has inside (mqemitter). */
+interface Emitter {
+  _matcher: { match: (topic: string) => unknown[] };
+  emit(packet: object, done: () => void): void;
+}
+
+describe('topics that nobody has subscribed to', () => {
+  it('are known after the first message, unless they are long', async () => {
+    const aedes = await Aedes.createBroker();
+    const looked: string[] = [];
+    const { mq } = aedes as unknown as { mq: Emitter };
+    const { _matcher: matcher } = mq;
+    const match = matcher.match.bind(matcher);
+    matcher.match = (topic) => {
+      looked.push(topic);
+      return match(topic);
+    };
+    passUnheardBy(aedes);
+    const lookups = async (topic: string): Promise<number> => {
+      looked.length = 0;
+      const emit = promisify((packet: object, done: () => void) => mq.emit(packet, done));
+      await emit({ topic, payload: 'x', qos: 0, cmd: 'publish' });
+      return looked.filter((one) => one === topic).length;
+    };
+    const [short, long] = ['x'.repeat(256), 'x'.repeat(257)];
+    try {
+      assert.ok((await lookups(short)) > 0);
+      assert.equal(await lookups(short), 0);
+      assert.ok((await lookups(long)) > 0);
+      assert.ok((await lookups(long)) > 0, 'a long one takes no room');
+    } finally {
+      await promisify(aedes.close.bind(aedes))();
+    }
   });
 });
 

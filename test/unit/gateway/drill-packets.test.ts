@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { generate } from 'mqtt-packet';
-import { csvOf, overtakingIn, PacketLog, type LogRow } from '../../../gateway/src/drill/packet-log.ts';
+import { csvOf, MOST_ROWS, overtakingIn, PacketLog, type LogRow } from '../../../gateway/src/drill/packet-log.ts';
 
 const row = (at: number, event: LogRow['event'], frame: string): LogRow => ({
   at,
@@ -31,7 +31,7 @@ describe('the packet log of a drill', () => {
     arrived(bytes);
     log.connection().sent(generate({ cmd: 'pingreq' }));
     assert.deepEqual(
-      log.rows.map(({ at, event, connection, frame }) => [at, event, connection, frame]),
+      log.logged.rows.map(({ at, event, connection, frame }) => [at, event, connection, frame]),
       [
         [1_000, 'sent', 1, 'connect'],
         [1_000, 'sent', 1, 'alert'],
@@ -40,11 +40,21 @@ describe('the packet log of a drill', () => {
         [1_050, 'sent', 2, 'pingreq'],
       ],
     );
-    assert.ok(log.rows[1].bytes > 300);
+    assert.ok(log.logged.rows[1].bytes > 300);
     assert.equal(
-      [...csvOf(log.rows.slice(0, 2), 900)].join(''),
-      `ms,event,connection,frame,bytes\r\n100,sent,1,connect,${log.rows[0].bytes}\r\n100,sent,1,alert,${log.rows[1].bytes}\r\n`,
+      [...csvOf(log.logged.rows.slice(0, 2), 900)].join(''),
+      `ms,event,connection,frame,bytes\r\n100,sent,1,connect,${log.logged.rows[0].bytes}\r\n100,sent,1,alert,${log.logged.rows[1].bytes}\r\n`,
     );
+  });
+
+  it('holds so many packets and counts those that came after', () => {
+    const log = new PacketLog(() => 0);
+    const { sent } = log.connection();
+    const pings = Buffer.concat(Array.from({ length: 1_000 }, () => generate({ cmd: 'pingreq' })));
+    for (let count = 0; count < MOST_ROWS; count += 1_000) sent(pings);
+    assert.deepEqual([log.logged.rows.length, log.logged.unlogged], [MOST_ROWS, 0]);
+    sent(pings);
+    assert.deepEqual([log.logged.rows.length, log.logged.unlogged], [MOST_ROWS, 1_000]);
   });
 
   it('says how many frames of the backlog went between an alert and its own frame', () => {

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { decodeAlert } from '@tidegate/nodes/detect';
 import { readAudit, readGrants } from '@tidegate/nodes/privacy';
 import { decodeBlock } from '@tidegate/nodes/summary';
-import { decodeCatalogue, outgoingOf, type Outgoing } from '@tidegate/nodes/sync';
-import type { Vault } from '@tidegate/nodes/vault';
+import { systemClock } from '@tidegate/nodes/node';
+import { decodeCatalogue, Outgoing, outgoingOf } from '@tidegate/nodes/sync';
+import { SeriesRegistry, type Vault } from '@tidegate/nodes/vault';
+import { watchedVault } from '../../support/watched-vault.ts';
 import { VaultRig, alert, part } from './rig.ts';
 
 const STREAM = 'operations/60';
@@ -99,6 +101,35 @@ describe('outgoing', () => {
     await assert.rejects(outgoing.commitParts([part(vault, 'a', 1, 1)], 60, [conflict]), { code: 'conflict' });
     await commit('a');
     assert.deepEqual(await namesIn(vault), ['a']);
+  });
+
+  it('tells what people say of a series with the next parts where it could not be told at once', async () => {
+    await outgoing.grant('#');
+    await commit('a', 'b');
+    vault = await rig.reopen();
+    let full = true;
+    const refused = Promise.withResolvers<void>();
+    const failing = watchedVault(vault, (method, parameters, run) => {
+      const [changes] = parameters as [readonly { kind: string }[]];
+      if (!full || method !== 'commit' || !changes.some(({ kind }) => kind === 'block')) return run();
+      refused.resolve();
+      return Promise.reject(new Error('the disk is full'));
+    });
+    const careful = await Outgoing.open(failing);
+    await new SeriesRegistry(vault, systemClock).replace('a', 'no. 7');
+    await refused.promise;
+    await assert.rejects(careful.commitParts([part(vault, 'b', 2, 1)], 60, []), /the disk is full/);
+    full = false;
+    await careful.commitParts([part(vault, 'b', 2, 1)], 60, []);
+    const said = (await everything(vault, 'catalogue')).flatMap(({ body }) => decodeCatalogue(body));
+    assert.deepEqual(
+      said.map(({ name, sensor }) => [name, sensor]),
+      [
+        ['a', undefined],
+        ['b', undefined],
+        ['a', 'no. 7'],
+      ],
+    );
   });
 
   describe('revocation', () => {

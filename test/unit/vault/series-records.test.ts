@@ -3,11 +3,11 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { systemClock } from '@tidegate/nodes/node';
 import {
-  earlierNames,
+  namesBefore,
   openVault,
   readSeriesRecords,
   SERIES_RECORDS,
-  SeriesBook,
+  SeriesRegistry,
   type Vault,
 } from '@tidegate/nodes/vault';
 import { temporaryDirectory } from '../../support/gateway.ts';
@@ -15,14 +15,14 @@ import { temporaryDirectory } from '../../support/gateway.ts';
 describe('what people say of series, in a vault', () => {
   let home: { path: string; remove: () => void };
   let vault: Vault;
-  let book: SeriesBook;
+  let registry: SeriesRegistry;
 
   beforeEach(async () => {
     home = temporaryDirectory('series');
     const key = path.join(home.path, 'key');
     writeFileSync(key, 'ab'.repeat(32), { mode: 0o600 });
     vault = await openVault({ directory: path.join(home.path, 'vault'), key: { file: key } });
-    book = new SeriesBook(vault, systemClock);
+    registry = new SeriesRegistry(vault, systemClock);
     const reading = { time: 1_760_000_000_000, quality: 'good', clock: 'device' } as const;
     await vault.journal.append({
       source: 'test',
@@ -38,9 +38,9 @@ describe('what people say of series, in a vault', () => {
   });
 
   it('is listed beside what the readings say, also of a name that has not come yet', async () => {
-    await book.replace('a', ' no. 7 ');
-    await book.rename('a', 'b');
-    const list = await book.list();
+    await registry.replace('a', ' no. 7 ');
+    await registry.rename('a', 'b');
+    const list = await registry.list();
     assert.deepEqual(
       list.map(({ series, kind, unit, continues, sensor }) => [series, kind, unit, continues, sensor?.id]),
       [
@@ -53,31 +53,31 @@ describe('what people say of series, in a vault', () => {
   });
 
   it('follows a series through its names, and ends where a renaming is taken back', async () => {
-    await book.rename('a', 'b');
-    await book.retire('b');
-    await book.separate('b');
-    await book.rename('a', 'b');
+    await registry.rename('a', 'b');
+    await registry.retire('b');
+    await registry.separate('b');
+    await registry.rename('a', 'b');
     assert.equal((await readSeriesRecords(vault)).get('b')?.retired, undefined, 'what has a new name goes on');
-    await book.rename('b', 'c');
-    assert.deepEqual(earlierNames(await readSeriesRecords(vault), 'c'), ['b', 'a']);
-    await book.separate('b');
-    assert.deepEqual(earlierNames(await readSeriesRecords(vault), 'c'), ['b']);
+    await registry.rename('b', 'c');
+    assert.deepEqual(namesBefore(await readSeriesRecords(vault), 'c'), ['b', 'a']);
+    await registry.separate('b');
+    assert.deepEqual(namesBefore(await readSeriesRecords(vault), 'c'), ['b']);
     assert.equal((await readSeriesRecords(vault)).get('a'), undefined, 'a is as if nothing had been said');
   });
 
   it('is refused where it makes no sense, with a reason', async () => {
-    await book.rename('a', 'b');
+    await registry.rename('a', 'b');
     const wrong: [what: () => Promise<void>, code: string, message: RegExp][] = [
-      [() => book.retire('nobody'), 'unknown-series', /no series "nobody"/],
-      [() => book.replace('a', '  '), 'bad-sensor', /1 to 128 characters/],
-      [() => book.replace('a', 'x'.repeat(129)), 'bad-sensor', /this one by 129/],
-      [() => book.rename('a', 'a'), 'bad-rename', /from itself/],
-      [() => book.rename('b', 'a'), 'bad-rename', /from itself/],
-      [() => book.rename('a', 'c'), 'bad-rename', /"a" is called "b" already/],
-      [() => book.rename('door', 'b'), 'bad-rename', /"b" goes on from "a" already/],
-      [() => book.rename('door', 'a'), 'bad-rename', /"door" is a boolean and "a" a number/],
-      [() => book.rename('door', ''), 'bad-series', /1 to 1024/],
-      [() => book.separate('a'), 'bad-rename', /from no other series/],
+      [() => registry.retire('nobody'), 'unknown-series', /no series "nobody"/],
+      [() => registry.replace('a', '  '), 'bad-sensor', /1 to 128 characters/],
+      [() => registry.replace('a', 'x'.repeat(129)), 'bad-sensor', /this one by 129/],
+      [() => registry.rename('a', 'a'), 'bad-rename', /from itself/],
+      [() => registry.rename('b', 'a'), 'bad-rename', /from itself/],
+      [() => registry.rename('a', 'c'), 'bad-rename', /"a" is called "b" already/],
+      [() => registry.rename('door', 'b'), 'bad-rename', /"b" goes on from "a" already/],
+      [() => registry.rename('door', 'a'), 'bad-rename', /"door" is a boolean and "a" a number/],
+      [() => registry.rename('door', ''), 'bad-series', /1 to 1024/],
+      [() => registry.separate('a'), 'bad-rename', /from no other series/],
     ];
     for (const [act, code, message] of wrong) await assert.rejects(act, { code, message });
     assert.equal((await readSeriesRecords(vault)).size, 2, 'nothing of it was written');
@@ -94,6 +94,6 @@ describe('what people say of series, in a vault', () => {
         value: { continues: key === 'x' ? 'y' : 'x' },
       })),
     );
-    assert.deepEqual(earlierNames(await readSeriesRecords(vault), 'x'), ['y'], 'a circle has an end');
+    assert.deepEqual(namesBefore(await readSeriesRecords(vault), 'x'), ['y'], 'a circle has an end');
   });
 });

@@ -1,7 +1,7 @@
 import { unzigzag, VarintReader } from '../varint.ts';
 
-/** Begin of a block's layout (summary/block.ts): version, number of parts, the earliest window, how much later the latest is. */
-const VERSION = 3;
+/** First byte of a block's layout (summary/block.ts); number of parts, the earliest window and how much later the latest is follow. */
+export const BLOCK_VERSION = 3;
 /** Latest time that a Date can have. */
 const MAX_TIME = 8.64e15;
 
@@ -16,7 +16,7 @@ export function summaryStream(stream: string): { purpose: string; resolution: nu
  * another layout: nothing is known of its times then.
  */
 export function windowsOf(body: Uint8Array): { from: number; to: number } | undefined {
-  if (body.length === 0 || body[0] !== VERSION) return undefined;
+  if (body.length === 0 || body[0] !== BLOCK_VERSION) return undefined;
   try {
     const reader = new VarintReader(body, 1);
     reader.next();
