@@ -1,4 +1,6 @@
 /** Readings as lines of CSV (RFC 4180) that a person or a spreadsheet reads and that lose nothing. */
+import { StringDecoder } from 'node:string_decoder';
+
 import { TideError } from '@tidegate/nodes/node';
 import type { Reading } from '@tidegate/nodes/reading';
 
@@ -23,17 +25,45 @@ export function readingRow(reading: Reading): string {
 export const recentRow = (reading: Reading, source: string): string =>
   `${readingRow(reading)},${reading.position},${field(source)}`;
 
+/** Bytes of a part that are made text at a time: a part as one string would be twice as long as its bytes, and garbage at once. */
+const PIECE = 64 << 10;
+
 /** Rows of a part, its head taken away. Throws a TideError `bad-archive` that names the line. */
-export function* rowsOf(text: string, head: string, part: string): Generator<Row> {
+export function* rowsOf(bytes: Uint8Array, head: string, part: string): Generator<Row> {
+  const decoder = new StringDecoder('utf8');
+  let text = '';
+  let at = 0;
+  let taken = 0;
+  /** A line that is longer than what was taken so far asks for as much again. */
+  const takeMore = (): boolean => {
+    if (taken >= bytes.length) return false;
+    const piece = bytes.subarray(taken, taken + Math.max(PIECE, text.length - at));
+    taken += piece.length;
+    text = text.slice(at) + decoder.write(Buffer.from(piece.buffer, piece.byteOffset, piece.length));
+    if (taken === bytes.length) text += decoder.end();
+    at = 0;
+    return true;
+  };
+  takeMore();
   if (!text.startsWith(`${head}\n`)) throw new TideError('bad-archive', `${part}: its first line is not "${head}"`);
-  let at = head.length + 1;
-  for (let number = 2; at < text.length; number++) {
-    const row = splitRow(text, at);
-    if (row === undefined) throw new TideError('bad-archive', `${part}: line ${number} is cut off`);
-    at = row.next;
-    yield { fields: row.fields, place: `${part}, line ${number}` };
+  at = head.length + 1;
+  let series = '';
+  for (let number = 2; ;) {
+    const row = at < text.length ? splitRow(text, at) : undefined;
+    if (row !== undefined) {
+      at = row.next;
+      const { fields } = row;
+      if (fields[0] !== undefined) fields[0] = series = fields[0] === series ? series : copied(fields[0]);
+      yield { fields, place: `${part}, line ${number++}` };
+    } else if (!takeMore()) {
+      if (at < text.length) throw new TideError('bad-archive', `${part}: line ${number} is cut off`);
+      return;
+    }
   }
 }
+
+/** The same characters with memory of their own: a slice of a long text keeps all of it, and names of series are kept for long. */
+const copied = (text: string): string => Buffer.from(text).toString();
 
 export interface Row {
   /** A field that was empty without quotes is undefined. */

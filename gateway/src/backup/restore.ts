@@ -18,7 +18,7 @@ import { type Line, type LineFolder, LINES, linesOf } from './lines.ts';
 import type { Folder, Manifest } from './manifest.ts';
 import { READING_HEAD, readingOf, RECENT_HEAD, recentOf, rowsOf } from './reading-row.ts';
 import { markTarget, type TargetState } from './restore-target.ts';
-import { textOf, type Verified } from './verify.ts';
+import { unpacked, type Verified } from './verify.ts';
 
 /** Door under which readings that every consumer has seen come back. */
 const SOURCE = 'restore';
@@ -114,7 +114,7 @@ export class Restore {
       if (entry.place.folder === 'series') await this.numbers(entry);
       if (entry.place.folder === 'recent') await this.countRecent(entry);
       if (entry.place.folder !== 'readings') continue;
-      for (const row of rowsOf(await textOf(entry), READING_HEAD, entry.name)) {
+      for (const row of rowsOf(await unpacked(entry), READING_HEAD, entry.name)) {
         const reading = readingOf(row);
         if (reading.series !== series) {
           ({ series } = reading);
@@ -134,14 +134,14 @@ export class Restore {
   }
 
   private async countRecent(entry: ArchiveEntry): Promise<void> {
-    for (const row of rowsOf(await textOf(entry), RECENT_HEAD, entry.name)) {
+    for (const row of rowsOf(await unpacked(entry), RECENT_HEAD, entry.name)) {
       const { series } = recentOf(row).reading;
       this.recentOf.set(series, (this.recentOf.get(series) ?? 0) + 1);
     }
   }
 
   private async numbers(entry: ArchiveEntry): Promise<void> {
-    for (const { number, name } of linesOf('series', await textOf(entry), entry.name)) {
+    for (const { number, name } of linesOf('series', (await unpacked(entry)).toString('utf8'), entry.name)) {
       const now = this.vault.series.number(name);
       // Blocks of the old incarnation name series by their old numbers.
       if (now !== number)
@@ -155,8 +155,9 @@ export class Restore {
   private async rest(folder: Folder, entry: ArchiveEntry): Promise<void> {
     if (folder === 'receipts') return this.receipts(entry.body);
     if (folder === 'series') return;
-    const text = await textOf(entry);
-    if (folder === 'recent') return this.recent(text, entry.name);
+    const bytes = await unpacked(entry);
+    if (folder === 'recent') return this.recent(bytes, entry.name);
+    const text = bytes.toString('utf8');
     if (folder === 'rejections') return this.rejections(text, entry.name);
     if (!isLines(folder)) return;
     const take = this.takers[folder];
@@ -224,7 +225,7 @@ export class Restore {
   }
 
   /** Readings that some consumer has still to see: in their order, at their positions, through their doors. */
-  private async recent(text: string, name: string): Promise<void> {
+  private async recent(bytes: Uint8Array, name: string): Promise<void> {
     const { vault } = this;
     let run: { source: string; first: number; readings: Reading[] } | undefined;
     const append = async (): Promise<void> => {
@@ -236,7 +237,7 @@ export class Restore {
       if (at !== first) throw new TideError('has-data', `a reading of position ${first} came to lie at ${at}`);
       this.progress(this.readings);
     };
-    for (const row of rowsOf(text, RECENT_HEAD, name)) {
+    for (const row of rowsOf(bytes, RECENT_HEAD, name)) {
       const { reading, source } = recentOf(row);
       const position = this.here(reading.position!);
       this.readings++;

@@ -31,10 +31,10 @@ export interface Verified {
 
 const unzip = promisify<Uint8Array, { maxOutputLength: number }, Buffer>(gunzip);
 
-/** Text of a part. Throws a TideError `bad-archive` for what is no gzip or would unpack without bound. */
-export async function textOf({ name, body }: ArchiveEntry): Promise<string> {
+/** A part, unpacked. Throws a TideError `bad-archive` for what is no gzip or would unpack without bound. */
+export async function unpacked({ name, body }: ArchiveEntry): Promise<Buffer> {
   try {
-    return (await unzip(body, { maxOutputLength: MAX_UNPACKED })).toString('utf8');
+    return await unzip(body, { maxOutputLength: MAX_UNPACKED });
   } catch (error) {
     const large = error instanceof RangeError;
     throw new TideError(
@@ -128,9 +128,10 @@ class Check {
   /** Reads a part through; the number of its items. */
   private async part(folder: Folder, entry: ArchiveEntry): Promise<number> {
     if (FOLDERS[folder] === 'bin') return this.receipts(entry);
-    const text = await textOf(entry);
-    if (folder === 'readings') return this.readings(text, entry.name);
-    if (folder === 'recent') return this.recent(text, entry.name);
+    const bytes = await unpacked(entry);
+    if (folder === 'readings') return this.readings(bytes, entry.name);
+    if (folder === 'recent') return this.recent(bytes, entry.name);
+    const text = bytes.toString('utf8');
     if (folder === 'totals') return this.statedTotals(text, entry.name);
     let items = 0;
     if (isLines(folder)) for (const _ of linesOf(folder, text, entry.name)) items++;
@@ -144,9 +145,9 @@ class Check {
     return body.length / 8;
   }
 
-  private readings(text: string, name: string): number {
+  private readings(bytes: Uint8Array, name: string): number {
     let items = 0;
-    for (const row of rowsOf(text, READING_HEAD, name)) {
+    for (const row of rowsOf(bytes, READING_HEAD, name)) {
       const reading = readingOf(row);
       if (reading.series !== this.series && this.series !== undefined && reading.series < this.series)
         throw bad(`${row.place}: series "${reading.series.slice(0, 60)}" is out of order`);
@@ -160,9 +161,9 @@ class Check {
     return items;
   }
 
-  private recent(text: string, name: string): number {
+  private recent(bytes: Uint8Array, name: string): number {
     let items = 0;
-    for (const row of rowsOf(text, RECENT_HEAD, name)) {
+    for (const row of rowsOf(bytes, RECENT_HEAD, name)) {
       const position = recentOf(row).reading.position!;
       if (this.positions !== undefined && position <= this.positions.last)
         throw bad(`${row.place}: position ${position} is out of order`);

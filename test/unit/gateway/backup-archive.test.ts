@@ -124,16 +124,30 @@ describe('readings as rows', () => {
     fc.assert(
       fc.property(fc.array(reading), fc.string({ minLength: 1 }), (readings, source) => {
         const text = `${[READING_HEAD, ...readings.map(readingRow)].join('\n')}\n`;
-        assert.deepEqual([...rowsOf(text, READING_HEAD, 'part')].map(readingOf), readings);
+        assert.deepEqual([...rowsOf(Buffer.from(text), READING_HEAD, 'part')].map(readingOf), readings);
         const recent = readings.map((one, i) => ({ ...one, position: i + 1 }));
         const lines = `${[RECENT_HEAD, ...recent.map((one) => recentRow(one, source))].join('\n')}\n`;
-        const read = [...rowsOf(lines, RECENT_HEAD, 'part')].map(recentOf);
+        const read = [...rowsOf(Buffer.from(lines), RECENT_HEAD, 'part')].map(recentOf);
         assert.deepEqual(
           read,
           recent.map((one) => ({ reading: one, source })),
         );
       }),
     );
+  });
+
+  it('come back from a long part, wherever the pieces end in which it is read', () => {
+    const word = 'größer "als" eine\nZeile 😀'.repeat(9_000);
+    for (const shift of ['', 'x', 'xy', 'xyz']) {
+      const readings = plainReadings(3_000, 2).map((reading, i) => ({
+        ...reading,
+        series: `${shift}${reading.series}`,
+        value: i % 500 === 0 ? word : '"😀\n"'.repeat(i % 40),
+      }));
+      const bytes = Buffer.from(`${[READING_HEAD, ...readings.map(readingRow)].join('\n')}\n`);
+      assert.deepEqual([...rowsOf(bytes, READING_HEAD, 'part')].map(readingOf), readings);
+      assert.throws(() => [...rowsOf(bytes.subarray(0, -20), READING_HEAD, 'part')], /part: line 3001 is cut off/);
+    }
   });
 
   it('can be read by a person', () => {
@@ -150,7 +164,7 @@ describe('readings as rows', () => {
   ] as const)
     it(`name what is wrong with: ${line}`, () => {
       const text = `${READING_HEAD}\n${line}\n`;
-      assert.throws(() => [...rowsOf(text, READING_HEAD, 'part')].map(readingOf), reason);
+      assert.throws(() => [...rowsOf(Buffer.from(text), READING_HEAD, 'part')].map(readingOf), reason);
     });
 });
 
