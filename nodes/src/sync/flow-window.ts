@@ -1,10 +1,17 @@
 /**
- * How much may be under way, from how long acknowledgements take. The time-out follows RFC 6298; the window follows the
- * queueing delay as LEDBAT does (RFC 6817): what takes 60 ms longer than the quickest way is waiting somewhere, and an
- * alert on the same link would wait behind it. Who keeps a queue never sees the way without it, so once a minute the
- * queue is let run empty (the periodic slowdown of LEDBAT++, draft-irtf-iccrg-ledbat-plus-plus).
+ * How much may be under way, from how long acknowledgements take. The time-out follows RFC 6298; the window aims at a queue of
+ * 50 ms, behind which an alert on the same link would have to wait: what takes longer than the quickest way is waiting
+ * somewhere. It moves in proportion to how far off it is, as FAST TCP does (Wei, Jin, Low and Hegde, IEEE/ACM Transactions on
+ * Networking 14(6), 2006): a step as large as what was acknowledged, as LEDBAT may take it, is one round trip late and swings
+ * between a full queue and an idle link. Who keeps a queue never sees the way without it, so once a minute the queue is let
+ * run empty (the periodic slowdown of LEDBAT++, draft-irtf-iccrg-ledbat-plus-plus).
  */
-const TARGET_QUEUE_MS = 60;
+const TARGET_QUEUE_MS = 50;
+/** Of the way to where the window should be, the part that it goes within one round trip; FAST TCP is stable up to 1. */
+const GAIN = 0.5;
+/** In one round trip the window is doubled, and halved, at most. */
+const MAX_GROWTH = 1;
+const MAX_DECLINE = 0.5;
 const MIN_WINDOW = 32_768;
 const FIRST_WINDOW = 65_536;
 const MIN_TIMEOUT_MS = 2_000;
@@ -65,9 +72,11 @@ export class FlowWindow {
       if (now - delayMs >= this.lull.since && --this.lull.left === 0) this.lull = undefined;
       return;
     }
-    const queue = delayMs - Math.min(this.base.now, this.base.before);
-    const drift = Math.max(-1, (TARGET_QUEUE_MS - queue) / TARGET_QUEUE_MS);
-    this.size = Math.max(MIN_WINDOW, Math.min(this.ceiling, this.size + drift * bytes));
+    const wanted = Math.min(this.base.now, this.base.before) + TARGET_QUEUE_MS;
+    const off = wanted / Math.max(1, delayMs) - 1;
+    const step = Math.max(-MAX_DECLINE, Math.min(MAX_GROWTH, GAIN * off));
+    // A window is acknowledged in one round trip, so these bytes are their part of one.
+    this.size = Math.max(MIN_WINDOW, Math.min(this.ceiling, this.size + step * bytes));
   }
 
   /** Something under way timed out: half the window, twice the patience. */

@@ -104,6 +104,32 @@ describe('flow window', () => {
     assert.ok(window.bytes > 100_000, `${window.bytes}`);
   });
 
+  it('keeps a link busy and its queue short, though all it hears is late and the far end halts now and then', () => {
+    const [bytesPerMs, frame, there, back] = [1250, 16_384, 50, 50];
+    const window = new FlowWindow(1 << 20);
+    let [underWay, freeAt, carried] = [0, 0, 0];
+    const waits: number[] = [];
+    const acknowledgements: { at: number; sentAt: number }[] = [];
+    const end = 120_000;
+    for (let now = 0; now < end; now++) {
+      for (; acknowledgements[0]?.at <= now; underWay -= frame)
+        window.acknowledged(now - acknowledgements.shift()!.sentAt, frame, now);
+      for (; underWay < window.bytes; underWay += frame) {
+        freeAt = Math.max(now, freeAt) + frame / bytesPerMs;
+        // For 150 ms of every two seconds nothing is acknowledged.
+        const arrives = freeAt + there;
+        const halted = arrives % 2_000 < 150 ? 150 - (arrives % 2_000) : 0;
+        acknowledgements.push({ at: arrives + halted + back, sentAt: now });
+        carried += frame;
+      }
+      waits.push(Math.max(0, freeAt - now));
+    }
+    const share = carried / (bytesPerMs * end);
+    assert.ok(share > 0.9, `${share} of the link`);
+    const queue = waits.slice(5_000).toSorted((a, b) => a - b)[Math.floor(0.99 * (end - 5_000))];
+    assert.ok(queue < 150, `a queue of ${queue} ms`);
+  });
+
   it('lets the queue that it keeps run empty once a minute, so that it never takes it for the way itself', () => {
     const window = new FlowWindow(1 << 20);
     // A link of 1,250 bytes a millisecond and 100 ms there and back: what is under way beyond 125,000 bytes queues.
