@@ -23,7 +23,8 @@ export class Grants {
   readonly list: readonly Grant[];
   readonly refusals: readonly Refusal[];
   private readonly newestFirst: readonly { decision: Grant; allowed: boolean }[];
-  private readonly answers = new Map<string, boolean>();
+  /** By purpose, then series: each part that waits is asked for when it is sent. */
+  private readonly answers = new Map<string, Map<string, boolean>>();
 
   constructor(list: readonly Grant[], refusals: readonly Refusal[] = []) {
     this.list = list;
@@ -36,13 +37,14 @@ export class Grants {
   }
 
   allows(series: string, purpose: string = DEFAULT_PURPOSE): boolean {
-    const question = `${purpose}:${series}`;
-    let answer = this.answers.get(question);
+    let answers = this.answers.get(purpose);
+    if (answers === undefined) this.answers.set(purpose, (answers = new Map()));
+    let answer = answers.get(series);
     if (answer === undefined) {
       answer =
         this.newestFirst.find(({ decision }) => decision.purpose === purpose && matchSeries(decision.series, series))
           ?.allowed ?? false;
-      this.answers.set(question, answer);
+      answers.set(series, answer);
     }
     return answer;
   }

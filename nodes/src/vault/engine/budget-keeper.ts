@@ -68,6 +68,9 @@ export class BudgetKeeper {
   private total = 0;
   private ballast = 0;
   private state = 0;
+  /** Bodies of waiting blocks that lie in rows, and when they were added up: with a month of them that takes long. */
+  private unfiled = 0;
+  private unfiledAt = -Infinity;
   /** What journal and segments had at the last look: what they have gained since is known without looking. */
   private countedThen = 0;
   private evicting = false;
@@ -170,6 +173,7 @@ export class BudgetKeeper {
     this.wrote();
     this.steps.pending = 0;
     this.lookedAt = -Infinity;
+    this.unfiledAt = -Infinity;
     this.foldedTo = this.options.parts.log.last;
     this.foldedAt = this.options.clock.monotonic();
   }
@@ -223,8 +227,13 @@ export class BudgetKeeper {
 
   /** What the next fold will write before it frees anything. */
   private get planned(): number {
-    const { readings, catalogue } = this.options.parts;
-    return readings.open.bytes + readings.waiting.bytes + catalogue.outbox.filing.unfiledBytes() + this.state;
+    const { parts, clock } = this.options;
+    const now = clock.monotonic();
+    if (now - this.unfiledAt >= LOOK_CLOSELY_MS) {
+      this.unfiled = parts.catalogue.outbox.filing.unfiledBytes();
+      this.unfiledAt = now;
+    }
+    return parts.readings.open.bytes + parts.readings.waiting.bytes + this.unfiled + this.state;
   }
 
   /** Free bytes at which a disk that was full is so no more: for the next fold, and for the ballast to come back. */
@@ -276,6 +285,7 @@ export class BudgetKeeper {
     this.aging = step?.loss.cause === 'retention';
     if (step === undefined) return false;
     this.steps.perform(step);
+    this.unfiledAt = -Infinity;
     return true;
   }
 
@@ -293,6 +303,7 @@ export class BudgetKeeper {
       if (error instanceof TideError && error.code === 'disk-full') return false;
       throw error;
     }
+    this.unfiledAt = -Infinity;
     this.inVain += step.bytes;
     this.become({ kind: 'evicted' });
     // Rows that go make room only with the next fold.
