@@ -9,6 +9,7 @@ export class CloudHistory {
   restores = 0;
   private readonly file: string;
   private readonly before = new Map<string, string>();
+  private readonly givenBefore = new Map<string, number>();
   private rows: CloudRows | undefined;
 
   constructor(file: string) {
@@ -24,10 +25,14 @@ export class CloudHistory {
     return this.rows.alert(gateway, id, Number(revision));
   }
 
-  /** Highest ticket of an incarnation: of all that were handed out, and of those that were shown. */
+  /**
+   * Highest ticket of an incarnation: of all that were ever handed out, and of those that were shown as the database has it now.
+   * One of before an older copy took its place lies on the gateway's disk as before.
+   */
   tickets(incarnation: string): { given: number; shown: number } {
     this.rows ??= new CloudRows(this.file);
-    return this.rows.tickets(incarnation);
+    const { given, shown } = this.rows.tickets(incarnation);
+    return { given: Math.max(given, this.givenBefore.get(incarnation) ?? 0), shown };
   }
 
   hadBeforeRestore(key: string): string | undefined {
@@ -42,6 +47,10 @@ export class CloudHistory {
         this.before.set(blockKey(gateway, incarnation, stream, number), digest);
       for (const { gateway, id, revision, digest } of this.rows.alerts())
         this.before.set(alertKey(gateway, id, revision), digest);
+      for (const { incarnation, given } of this.rows.ticketsGiven()) {
+        const key = incarnation.toString('hex');
+        this.givenBefore.set(key, Math.max(given, this.givenBefore.get(key) ?? 0));
+      }
       this.restores++;
     }
     this.close();

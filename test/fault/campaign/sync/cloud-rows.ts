@@ -82,6 +82,15 @@ export class CloudRows {
     return { given: given ?? 0, shown: shown ?? 0 };
   }
 
+  /** Highest ticket of each incarnation that was handed out. */
+  ticketsGiven(): { incarnation: Buffer; given: number }[] {
+    return this.db
+      .prepare<[], { incarnation: Buffer; given: number }>(
+        'SELECT incarnation, max(number) AS given FROM tickets JOIN incarnations ON incarnations.id = incarnation_id GROUP BY incarnation',
+      )
+      .all();
+  }
+
   count(table: 'forks' | 'poison'): number {
     return this.db.prepare<[], number>(`SELECT count(*) FROM ${table}`).pluck().get()!;
   }
