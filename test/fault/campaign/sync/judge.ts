@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { hash } from 'node:crypto';
 import { sharedStateOf, compareStamps } from '@tidegate/nodes/state';
 import { decodeSummary, encodeSummary, foldSummaries } from '@tidegate/nodes/summary';
 import { CATALOGUE_STREAM, decodeCatalogue } from '@tidegate/nodes/sync';
@@ -14,6 +15,8 @@ export interface Verdict {
   fates: Record<string, number>;
   /** Windows whose folds were compared. */
   windows: number;
+  /** The folds as bytes: for each gateway those of the windows of most parts, and a digest over all, as ledger and cloud have them. */
+  evidence: string[];
   /** Blocks in the cloud whose series have no name there: an older copy of the cloud lost it under an earlier incarnation. */
   nameless: number;
 }
@@ -36,6 +39,7 @@ export async function judge(judged: Judged): Promise<Verdict> {
     assert.deepEqual([rows.count('forks'), rows.count('poison')], [0, 0], 'forks and poison in the cloud');
     let windows = 0;
     let nameless = 0;
+    const evidence: string[] = [];
     for (const gateway of gateways) {
       const store = cloud.answers;
       const found = await store.gateway(TENANT, gateway.name);
@@ -44,12 +48,13 @@ export async function judge(judged: Judged): Promise<Verdict> {
       const folds = foldsAreEqual(rows, gateway, blocks, here);
       windows += folds.windows;
       nameless += folds.nameless;
+      evidence.push(...folds.evidence);
       await documentsAreInForce(store, found.id, gateway, documents, history);
       await lossesAreNamed(store, found.id, gateway, blocks, here, history);
     }
     const fates: Record<string, number> = {};
     for (const { fate } of [...ledger.blocks.values(), ...ledger.alerts.values()]) fates[fate] = (fates[fate] ?? 0) + 1;
-    return { fates, windows, nameless };
+    return { fates, windows, nameless, evidence };
   } finally {
     rows.close();
   }
@@ -86,7 +91,7 @@ function foldsAreEqual(
   gateway: Gateway,
   blocks: readonly MadeBlock[],
   here: ReadonlySet<string>,
-): { windows: number; nameless: number } {
+): { windows: number; nameless: number; evidence: string[] } {
   const certain = new Map<string, string[]>();
   const possible = new Map<string, string[]>();
   const named = namesHere(blocks, here);
@@ -104,13 +109,44 @@ function foldsAreEqual(
     if (misses) nameless++;
   }
   const held = rows.parts(gateway.name);
+  const folds: Folds[] = [];
   for (const key of certain.keys()) assert.ok(held.has(key), `${gateway.name}: window ${key} is not in the cloud`);
   for (const [key, parts] of held) {
     const expected = [...(certain.get(key) ?? []), ...present(parts, certain.get(key), possible.get(key))];
     assert.deepEqual(parts.toSorted(), expected.toSorted(), `${gateway.name}: parts of window ${key}`);
-    assert.equal(foldOf(parts), foldOf(expected), `${gateway.name}: fold of window ${key}`);
+    const fold = { key, parts: parts.length, ledger: foldOf(expected), cloud: foldOf(parts) };
+    assert.equal(fold.cloud, fold.ledger, `${gateway.name}: fold of window ${key}`);
+    folds.push(fold);
   }
-  return { windows: held.size, nameless };
+  return { windows: held.size, nameless, evidence: evidenceOf(gateway.name, folds) };
+}
+
+/** Of one window: its series, stream and begin, how many parts it has, and the bytes of their fold. */
+interface Folds {
+  key: string;
+  parts: number;
+  ledger: string;
+  cloud: string;
+}
+
+/** Windows that are shown of each gateway. */
+const SHOWN = 3;
+
+function evidenceOf(gateway: string, folds: readonly Folds[]): string[] {
+  const most = folds.toSorted((a, b) => b.parts - a.parts).slice(0, SHOWN);
+  const sorted = folds.toSorted((a, b) => (a.key < b.key ? -1 : 1));
+  const digest = (end: 'ledger' | 'cloud'): string =>
+    hash('sha256', sorted.map((fold) => `${fold.key} ${fold[end]}`).join('\n'));
+  return [
+    ...most.flatMap(({ key, parts, ledger, cloud }) => [
+      `${gateway}, window ${key}, ${parts} parts`,
+      `  ledger ${ledger}`,
+      `  cloud  ${cloud}`,
+    ]),
+    `${gateway}, all ${folds.length} windows, SHA-256`,
+    `  ledger ${digest('ledger')}`,
+    `  cloud  ${digest('cloud')}`,
+  ];
 }
 
 /** Series that blocks of names in the cloud name, by `incarnation series`. */

@@ -13,7 +13,9 @@ export const simulation: Kind = {
         if (group.round !== undefined && group.round !== number) continue;
         const round = new Round(`${group.seed}/${number}`, template);
         try {
-          const { fates, windows, nameless, frames, faults, gaveWay, caughtUpMs } = await round.run();
+          const { fates, windows, nameless, evidence, frames, faults, gaveWay, caughtUpMs } = await round.run();
+          // Of a round that somebody looks at alone.
+          if (group.round !== undefined) console.log([round.story, ...evidence].join('\n'));
           for (const [fate, count] of Object.entries(fates)) group.count(fate, count);
           group.count('folds compared', windows);
           group.count('blocks without names', nameless);
