@@ -143,6 +143,7 @@ describe('the page in a browser', function () {
   it('draws a series, with nothing across the minutes that are missing', async () => {
     await openTemperature(`?from=${START}&to=${START + 20 * MINUTE}`);
     await figure('Readings', '68');
+    assert.match(await page.locator('.readout').innerText(), /^Newest window [^,]+.*, 1 min/);
     await figure('No data for', '3 min');
     const inked = (minute: number): Promise<number> => page.evaluate(inkAt, (minute + 0.5) / 20);
     assert.ok((await inked(4)) > 0, 'a line where there is data');

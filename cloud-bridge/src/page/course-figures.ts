@@ -16,8 +16,8 @@ export function Readout(props: { window: SummaryView | undefined; newest: boolea
   if (window === undefined) return html`<p class="readout"></p>`;
   return html`<p class="readout">
     <span>
-      ${props.newest ? 'Newest window' : 'Window'} <strong>${format.preciseTime(window.windowStart)}</strong>,
-      ${lengthOf(window)}
+      ${props.newest ? 'Newest window ' : 'Window '}
+      <strong>${format.preciseTime(window.windowStart)}</strong>${`, ${lengthOf(window)}`}
     </span>
     ${series.kind === 'boolean' ? html`<span>on in <strong>${format.share(window.mean)}</strong></span>` : html`<${Levels} window=${window} unit=${window.unit ?? (window.mixed ? null : series.unit)} />`}
     <span><strong>${format.count(window.count)}</strong> readings</span>
