@@ -14,6 +14,7 @@ const bare = (value: number | null): string => format.value(value, null);
 export function Readout(props: { window: SummaryView | undefined; newest: boolean; series: SeriesView }): VNode {
   const { window, series } = props;
   if (window === undefined) return html`<p class="readout"></p>`;
+  // Spaces stand in the expressions: the template trims those beside the end of a line.
   return html`<p class="readout">
     <span>
       ${props.newest ? 'Newest window ' : 'Window '}

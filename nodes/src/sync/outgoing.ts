@@ -197,7 +197,7 @@ export class Outgoing {
     if (announcement.changes.length > 0) await this.tracked(this.vault.commit(announcement.changes));
   }
 
-  /** Never rejects: parts do not wait for what people say. */
+  /** Never rejects: parts do not wait for what people say. A disk that fails is told of by the commit of these, and by the vault. */
   private async tellRecords(): Promise<void> {
     this.untold = false;
     try {

@@ -2,7 +2,7 @@ import type { Clock } from '../../node/clock.ts';
 import { TideError } from '../../node/errors.ts';
 import { HIGH_WATER, decide, toFree } from '../budget/budget.ts';
 import { Forecast } from '../budget/forecast.ts';
-import type { Holdings } from '../budget/holdings.ts';
+import type { Holdings, Step } from '../budget/holdings.ts';
 import {
   ACCEPT_AT,
   RESTORE_AT,
@@ -284,9 +284,13 @@ export class BudgetKeeper {
     this.quotaUsedUp = refuse;
     this.aging = step?.loss.cause === 'retention';
     if (step === undefined) return false;
+    this.perform(step);
+    return true;
+  }
+
+  private perform(step: Step): void {
     this.steps.perform(step);
     this.unfiledAt = -Infinity;
-    return true;
   }
 
   /** True when something went from the disk. */
@@ -297,13 +301,12 @@ export class BudgetKeeper {
       return false;
     }
     try {
-      this.steps.perform(step);
+      this.perform(step);
     } catch (error) {
       // Not even this could be written down: what is there stays, and is offered again at the next try.
       if (error instanceof TideError && error.code === 'disk-full') return false;
       throw error;
     }
-    this.unfiledAt = -Infinity;
     this.inVain += step.bytes;
     this.become({ kind: 'evicted' });
     // Rows that go make room only with the next fold.
